@@ -1,0 +1,453 @@
+"""Words, word features, positions, and three attention heads built by hand.
+
+A *source* of attention is any function ``attend(sentence)`` that returns
+`AttentionMaps`; figures and the explorer need nothing else. This module holds the first
+source of the course: three heads whose matrices are small enough to read, so that one
+can see why a head looks where it looks.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mha_utils.attention import MultiHeadAttention, causal_mask
+
+START = "<s>"
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionMaps:
+    """The words of a sentence and who attends to whom in every head.
+
+    Parameters
+    ----------
+    tokens : list of n strings
+    weights : array (num_layers, num_heads, n, n)
+        Row i of a map is the attention of word i: what share it gives to each word.
+        One layer may be given as (num_heads, n, n), one head as (n, n).
+    head_names : sequence of num_heads strings
+        Names to show beside the heads' numbers; none if empty.
+    note : str
+        Something the reader should know about these maps, shown beside them.
+
+    Raises
+    ------
+    ValueError
+        If `weights` does not have a map of n x n finite numbers for each head.
+    """
+
+    tokens: list[str]
+    weights: NDArray
+    head_names: tuple[str, ...] = ()
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        weights = np.asarray(self.weights)
+        if weights.ndim in (2, 3):
+            weights = weights.reshape((1,) * (4 - weights.ndim) + weights.shape)
+        n = len(self.tokens)
+        if weights.ndim != 4 or weights.shape[2:] != (n, n) or 0 in weights.shape:
+            raise ValueError(
+                f"weights has shape {weights.shape}; for {n} tokens it needs "
+                f"(num_layers, num_heads, {n}, {n})"
+            )
+        if weights.dtype.kind != "f" or not np.isfinite(weights).all():
+            raise ValueError("weights holds NaN, infinity or no real numbers")
+        if len(self.head_names) not in (0, weights.shape[1]):
+            raise ValueError(
+                f"{len(self.head_names)} head_names for {weights.shape[1]} heads"
+            )
+        object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "tokens", [str(token) for token in self.tokens])
+
+
+def words(sentence: str) -> list[str]:
+    """Cut a sentence into words; each punctuation mark is a word of its own.
+
+    Works for any script: accents, vowel signs and emoji modifiers stay with what they
+    modify, and Chinese or Japanese text, written without spaces, is cut into characters
+    as BERT does. "don't" and "well-known" are one word each.
+
+    Examples
+    --------
+    >>> words("Don't wake the cat!")
+    ["Don't", 'wake', 'the', 'cat', '!']
+    """
+    # Half of a surrogate pair is no character; no program could print it.
+    sentence = sentence.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    sentence = unicodedata.normalize("NFC", sentence)
+    kinds = "".join(map(_kind, sentence))  # one letter for each character
+    return [sentence[slice(*match.span())] for match in _WORD.finditer(kinds)]
+
+
+# In terms of `_kind`: a word with its apostrophes and hyphens; a flag; anything else
+# with the marks on it and whatever a joiner glues to it.
+_WORD = re.compile(r"L[LMJ]*(?:AL[LMJ]*)*|FM*FM*|[^ MJ][MJ]*(?:(?<=J)[^ ][MJ]*)*")
+
+
+def _kind(char: str) -> str:
+    """Say in one letter how `words` treats a character."""
+    category = unicodedata.category(char)
+    if char == "\u200d":
+        return "J"  # the joiner: what follows belongs to what stands before
+    if category[0] == "M" or category == "Cf" or "\U0001f3fb" <= char <= "\U0001f3ff":
+        return "M"  # marks: accents, vowel signs, skin tones
+    if "\U0001f1e6" <= char <= "\U0001f1ff":
+        return "F"  # regional letters, two of which make a flag
+    if category[0] in "ZC":
+        return " "
+    if unicodedata.name(char, "").startswith(("CJK UNIFIED", "HIRAGANA", "KATAKANA")):
+        return "C"  # written without spaces
+    if char in "'\u2019-":
+        return "A"
+    return "L" if category[0] in "LN" or char == "_" else "S"
+
+
+def positions(n: int, d: int) -> NDArray:
+    """Return the sinusoidal position vectors of `n` words, (n, d).
+
+    PE(pos, 2i) = sin(pos / 10000^(2i/d)) and PE(pos, 2i+1) = cos(pos / 10000^(2i/d)),
+    section 3.5 of Vaswani et al. 2017.
+
+    Raises
+    ------
+    ValueError
+        If `d` is not a positive even number.
+    """
+    if d < 2 or d % 2:
+        raise ValueError(f"d is {d}; positions come in pairs of sine and cosine")
+    frequency = 10000.0 ** (-np.arange(0, d, 2) / d)  # (d/2,)
+    angle = np.arange(n)[:, None] * frequency  # (n, d/2)
+    return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(n, d)
+
+
+FEATURES = tuple(
+    "start noun verb adjective determiner preposition pronoun subject "
+    "he she it they animate singular plural action".split()
+)
+"""What is written about a word, a column each. *subject*: can be one (he, not him);
+*he*, *she*, *it*, *they*: the pronoun that can stand for it; *action*: a verb whose
+subject is alive. Verbs have a number as nouns do: *sleeps* is singular, *sat* both."""
+
+D_POSITION = 8
+COLUMNS = FEATURES + tuple(
+    f"{wave} {10**i}" for i in range(D_POSITION // 2) for wave in ("sin", "cos")
+)
+"""Names of the d_model = 24 numbers of a word: its features, then its position."""
+
+
+def _lexicon() -> dict[str, str]:
+    """Write out the words the hand-built heads know, each with its features."""
+    lexicon: dict[str, str] = {}
+
+    def add(words: str, features: str = "") -> None:
+        lexicon.update(dict.fromkeys(words.split(), features))
+
+    people = {
+        "he": "boy man king uncle father brother son actor tom john peter",
+        "she": "girl woman queen aunt mother sister daughter actress anna mary lucy",
+        "he she": "teacher doctor student child friend artist baker pilot",
+    }
+    animals = "cat dog horse bird mouse rabbit lion cow sheep frog bear animal"
+    things = (
+        "mat chair tree wall table ball book house car box cup door bed floor garden "
+        "suitcase trophy street river letter cake window apple sofa mirror song"
+    )
+    for pronouns, nouns in (*people.items(), ("it", animals)):
+        add(nouns, f"noun subject singular animate {pronouns}")
+        add("s ".join(nouns.split()) + "s", "noun subject plural animate they")
+    add(things, "noun subject singular it")
+    add("s ".join(things.split()) + "s boxes", "noun subject plural they")
+    add("men women children people mice", "noun subject plural animate they")
+    add("sheep", "noun subject singular plural animate it they")
+
+    for verb in (
+        "sit:sat sleep:slept run:ran see:saw sing:sang eat:ate drink:drank stand:stood "
+        "lie:lay know:knew hear:heard read:read write:wrote catch:caught buy:bought "
+        "like:liked follow:followed help:helped chase:chased jump:jumped walk:walked "
+        "look:looked watch:watched love:loved want:wanted play:played smile:smiled "
+        "rest:rested wait:waited laugh:laughed cry:cried open:opened push:pushed "
+        "call:called ask:asked answer:answered thank:thanked visit:visited find:found"
+    ).split():
+        base, past = verb.split(":")
+        ending = "es" if base.endswith(("ch", "sh")) else "s"
+        third = base[:-1] + "ies" if base == "cry" else base + ending
+        add(third, "verb action singular")
+        add(base, "verb action plural")
+        add(past, "verb action singular plural")
+    add("read", "verb action singular plural")
+    add("is was has does fits falls", "verb singular")
+    add("are were have do fit fall", "verb plural")
+    add("did had fell can could will would should must may", "verb singular plural")
+
+    add("i you we who", "subject singular plural animate")
+    for pronoun in ("he", "she", "it"):
+        add(pronoun, f"pronoun subject singular animate {pronoun}")
+    add("they", "pronoun subject plural animate they")
+    add("him his himself", "pronoun he")
+    add("her hers herself", "pronoun she")
+    add("its itself", "pronoun it")
+    add("them their theirs themselves", "pronoun they")
+    add("the a an this that these those my your our every some no", "determiner")
+    add("on in at under over near behind beside by with to from of into", "preposition")
+    add(
+        "tired old small big quick quiet proud happy sad hungry red black white warm "
+        "cold new young little good late asleep afraid dirty loud kind",
+        "adjective",
+    )
+    add("me us because and but while when if so or that than as not too very often")
+    add("never always now then there here quickly quietly again still soon")
+    return lexicon
+
+
+LEXICON = _lexicon()
+"""Word -> its features, as names with spaces between. Add your own words with
+``LEXICON | {"wug": "noun subject singular animate it"}``."""
+
+
+def features(tokens: list[str], lexicon: dict[str, str] = LEXICON) -> NDArray:
+    """Look up the words' features: 1 where a word has one, else 0; (n, len(FEATURES)).
+
+    A word that is not in the lexicon has none. `START` has the feature *start*.
+
+    Raises
+    ------
+    ValueError
+        If the lexicon gives a word a feature that is not in `FEATURES`.
+    """
+    x = np.zeros((len(tokens), len(FEATURES)))
+    for row, token in zip(x, tokens, strict=True):
+        names = "start" if token == START else lexicon.get(_look_up(token), "")
+        for name in names.split():
+            if name not in FEATURES:
+                raise ValueError(
+                    f"the lexicon gives {token!r} the feature {name!r}; "
+                    f"the features are {', '.join(FEATURES)}"
+                )
+            row[FEATURES.index(name)] = 1
+    return x
+
+
+def unknown_words(tokens: list[str], lexicon: dict[str, str] = LEXICON) -> list[str]:
+    """Return the words, numbers and punctuation aside, that the lexicon lacks."""
+    return [
+        token
+        for token in dict.fromkeys(tokens)
+        if token != START
+        and _look_up(token) not in lexicon
+        and any(char.isalpha() for char in token)
+    ]
+
+
+def _look_up(token: str) -> str:
+    return token.lower().replace("\u2019", "'")
+
+
+# The three heads. A head asks eight questions, d_k = 8. Each entry below is one wish:
+# W_Q[column of the word that asks, question] times W_K[column of the word that is
+# asked, question]. The layer divides the sum of wishes by sqrt(8) before the softmax.
+HEAD_NAMES = ("subject", "referent", "word before")
+QUESTIONS = {
+    "subject": tuple(
+        "start,subject,singular,plural,alive,near sin,near cos,-".split(",")
+    ),
+    "referent": tuple("start,he,she,it,they,alive,near sin,near cos".split(",")),
+    "word before": COLUMNS[len(FEATURES) :],
+}
+FOUND = ("start", "noun", "verb", "he", "she", "it", "they", "animate")
+
+# 500 sin((j - i)/100) = 500 (sin j/100 cos i/100 - cos j/100 sin i/100): the wish falls
+# by about 5 for each word that word j stands before word i. The start stands outside of
+# this order: its own position, (0, 1), is taken off.
+_NEAR_QUERY = {("cos 100", "near sin"): 500, ("sin 100", "near cos"): -500}
+_NEAR_KEY = {
+    ("sin 100", "near sin"): 1,
+    ("cos 100", "near cos"): 1,
+    ("start", "near cos"): -1,
+}
+_ALIKE = {(name, name): 1 for name in ("he", "she", "it", "they")}
+
+QUERIES = {
+    # A verb looks for a subject that agrees with it, the nearer the better; one that
+    # does something looks for someone alive. A verb that finds none, and any other
+    # word, looks at the start.
+    "subject": {
+        ("verb", "start"): -380,
+        ("verb", "subject"): 100,
+        ("singular", "singular"): 30,
+        ("plural", "plural"): 30,
+        ("action", "alive"): 30,
+        **_NEAR_QUERY,
+    },
+    # A pronoun looks for a noun that it can stand for, alive rather than not, the nearer
+    # the better. A pronoun that finds none, and any other word, looks at the start.
+    "referent": {
+        ("pronoun", "start"): -380,
+        **dict.fromkeys(_ALIKE, 150),
+        ("pronoun", "alive"): 30,
+        **_NEAR_QUERY,
+    },
+}
+BIASES = {"subject": {"start": 400}, "referent": {"start": 400}}  # added to the queries
+KEYS = {
+    "subject": {
+        ("start", "start"): 1,
+        ("subject", "subject"): 1,
+        ("verb", "subject"): -1,
+        ("singular", "singular"): 1,
+        ("plural", "plural"): 1,
+        ("animate", "alive"): 1,
+        **_NEAR_KEY,
+    },
+    "referent": {
+        ("start", "start"): 1,
+        **_ALIKE,
+        **{("pronoun", name): -1 for name, _ in _ALIKE},  # a pronoun is no answer
+        ("animate", "alive"): 1,
+        ("pronoun", "alive"): -1,
+        **_NEAR_KEY,
+    },
+    # Each position answers for itself ...
+    "word before": {(name, name): 1 for name in QUESTIONS["word before"]},
+}
+
+
+def _one_step_back() -> dict[tuple[str, str], float]:
+    """... and each word asks for its own position turned back by one step."""
+    entries = {}
+    pairs = QUESTIONS["word before"]
+    for sin, cos, step in zip(pairs[::2], pairs[1::2], (1.0, 0.1, 0.01, 0.001)):
+        entries |= {
+            (sin, sin): 80 * np.cos(step),
+            (cos, sin): -80 * np.sin(step),
+            (sin, cos): 80 * np.sin(step),
+            (cos, cos): 80 * np.cos(step),
+        }
+    return entries
+
+
+QUERIES["word before"] = _one_step_back()
+BIASES["word before"] = {}
+
+
+def hand_built_heads(temperature: float = 1.0) -> MultiHeadAttention:
+    """Build the layer with the three heads `HEAD_NAMES`, d_model 24, d_k = d_v = 8.
+
+    The columns of d_model are `COLUMNS`. Each head asks its eight `QUESTIONS`, by the
+    wishes in `QUERIES`, `BIASES` and `KEYS`, and brings back eight features of what it
+    `FOUND`; W_O writes these, added up over the heads, into the columns of their names.
+    Made for sentences of up to about 100 words.
+
+    Parameters
+    ----------
+    temperature : float
+        The scores are divided by it: below 1 the heads are sharper, above 1 softer.
+
+    Raises
+    ------
+    ValueError
+        If `temperature` is not a positive number.
+    """
+    if not 0 < temperature < np.inf:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    w_q, w_k = (
+        np.array(
+            [matrix(wishes[name], COLUMNS, QUESTIONS[name]) for name in HEAD_NAMES]
+        )
+        for wishes in (QUERIES, KEYS)
+    )  # (h, d_model, d_k)
+    b_q = np.array(
+        [
+            [BIASES[name].get(question, 0.0) for question in QUESTIONS[name]]
+            for name in HEAD_NAMES
+        ]
+    )  # (h, d_k)
+    found = {(name, name): 1.0 for name in FOUND}
+    w_v = np.array([matrix(found, COLUMNS, FOUND)] * 3)  # (h, d_model, d_v)
+    w_o = np.concatenate([matrix(found, FOUND, COLUMNS)] * 3)  # (h*d_v, d_model)
+    return MultiHeadAttention(w_q / temperature, w_k, w_v, w_o, b_q=b_q / temperature)
+
+
+def matrix(
+    entries: dict[tuple[str, str], float],
+    rows: tuple[str, ...],
+    columns: tuple[str, ...],
+) -> NDArray:
+    """Write out a matrix of which only some entries, (row, column): number, are not 0.
+
+    Raises
+    ------
+    ValueError
+        If an entry names a row or a column that there is not.
+    """
+    full = np.zeros((len(rows), len(columns)))
+    for (row, column), number in entries.items():
+        if row not in rows or column not in columns:
+            raise ValueError(f"no entry ({row!r}, {column!r}) in {rows} x {columns}")
+        full[rows.index(row), columns.index(column)] = number
+    return full
+
+
+def embed(tokens: list[str], lexicon: dict[str, str] = LEXICON) -> NDArray:
+    """Write each word as its features and its position, (n, 24), columns `COLUMNS`."""
+    return np.hstack([features(tokens, lexicon), positions(len(tokens), D_POSITION)])
+
+
+def attend(
+    sentence: str,
+    *,
+    layer: MultiHeadAttention | None = None,
+    lexicon: dict[str, str] = LEXICON,
+    causal: bool = True,
+    temperature: float = 1.0,
+) -> AttentionMaps:
+    """Run the hand-built heads on a sentence.
+
+    The word `START` is put in front: it is where a head looks that has nothing to look
+    for, because a softmax row must give its 1 to something.
+
+    Parameters
+    ----------
+    sentence : str
+    layer : MultiHeadAttention, optional
+        Another layer on the same 24 columns, for instance with a matrix you changed.
+    lexicon : dict
+        The words that are known, and their features.
+    causal : bool
+        Whether a word sees only itself and what stands before it, which the hand-built
+        heads count on.
+    temperature : float
+        See `hand_built_heads`; leave it at 1 with a `layer` of your own.
+
+    Returns
+    -------
+    maps : AttentionMaps
+        One layer; its note names the words that the lexicon lacks.
+
+    Raises
+    ------
+    ValueError
+        If the sentence has no word in it, or both `layer` and `temperature` are given.
+    """
+    tokens = words(sentence)
+    if not tokens:
+        raise ValueError("There is no word in this sentence. Type at least one.")
+    if layer is None:
+        layer = hand_built_heads(temperature)
+    elif temperature != 1:
+        raise ValueError("temperature works on the built-in heads only, not on `layer`")
+    tokens = [START, *tokens]
+    mask = causal_mask(len(tokens)) if causal else None
+    _, weights = layer(embed(tokens, lexicon), mask=mask)  # (h, n, n)
+    unknown = unknown_words(tokens, lexicon)
+    note = ""
+    if unknown:
+        note = (
+            f"Not in the lexicon: {', '.join(unknown)}. The heads see where such a word "
+            f"stands, but not what it is."
+        )
+    names = HEAD_NAMES if layer.num_heads == len(HEAD_NAMES) else ()
+    return AttentionMaps(tokens, weights, names, note)

@@ -1,0 +1,78 @@
+"""Time MultiHeadAttention beside torch.nn.MultiheadAttention, alternating, in one run.
+
+Run with `python tests/benchmarks/attention.py`; needs torch. Prints for each size the
+median milliseconds of both and the median of the ratios of neighbouring runs.
+"""
+
+import statistics
+import time
+
+import numpy as np
+import torch
+
+from mha_utils import MultiHeadAttention
+
+SIZES = [(6, 64), (20, 512), (128, 512), (512, 512), (2048, 512)]  # (words, d_model)
+NUM_HEADS = 8
+SECONDS = 4  # spent on each size
+
+
+def pair(n: int, d_model: int):
+    """Return the two layers with the same weights, as calls on the same words."""
+    mha = MultiHeadAttention.random(d_model, NUM_HEADS, seed=0)
+    w_q, w_k, w_v, w_o = (
+        w.astype(np.float32) for w in (mha.w_q, mha.w_k, mha.w_v, mha.w_o)
+    )
+    zeros = np.zeros((3, NUM_HEADS, d_model // NUM_HEADS), np.float32)
+    mha = MultiHeadAttention(w_q, w_k, w_v, w_o, *zeros, np.zeros(d_model, np.float32))
+    layer = torch.nn.MultiheadAttention(d_model, NUM_HEADS).eval()
+    rows = [w.transpose(1, 0, 2).reshape(d_model, d_model).T for w in (w_q, w_k, w_v)]
+    with torch.no_grad():
+        layer.in_proj_weight.copy_(torch.from_numpy(np.concatenate(rows)))
+        layer.out_proj.weight.copy_(torch.from_numpy(w_o.T.copy()))
+    x = np.random.default_rng(1).normal(size=(n, d_model)).astype(np.float32)
+    words = torch.from_numpy(x)
+
+    def theirs():
+        with torch.inference_mode():
+            return layer(words, words, words, average_attn_weights=False)
+
+    return lambda: mha(x), theirs
+
+
+def timed(call) -> float:
+    """Return the seconds one call takes: the median of five, after a pause.
+
+    Both libraries keep their threads spinning for some milliseconds after a call. On
+    two cores the other one's first call would pay for that, hence the pause.
+    """
+    time.sleep(0.02)
+    call()
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def main():
+    """Print the table."""
+    torch.set_num_threads(2)
+    print(f"numpy {np.__version__}, torch {torch.__version__}, float32, 8 heads")
+    print(f"{'words':>6} {'d_model':>8} {'ours ms':>9} {'torch ms':>9} {'ratio':>6}")
+    for n, d_model in SIZES:
+        ours, theirs = pair(n, d_model)
+        (output, weights), (their_output, their_weights) = ours(), theirs()
+        assert np.allclose(output, their_output.numpy(), atol=1e-5)
+        assert np.allclose(weights, their_weights.numpy(), atol=1e-5)
+        rounds, stop = [], time.perf_counter() + SECONDS
+        while time.perf_counter() < stop:
+            rounds.append((timed(ours), timed(theirs)))
+        mine, peer = (statistics.median(column) * 1e3 for column in zip(*rounds))
+        ratio = statistics.median(a / b for a, b in rounds)
+        print(f"{n:>6} {d_model:>8} {mine:>9.3f} {peer:>9.3f} {ratio:>6.2f}")
+
+
+if __name__ == "__main__":
+    main()
