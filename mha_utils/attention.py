@@ -406,16 +406,16 @@ class MultiHeadAttention:
             context = self._words("context", context).astype(x.dtype, copy=False)
             query = x @ w_qkv[:, :columns]  # (..., n_q, h*d_k)
             key_value = context @ w_qkv[:, columns:]  # (..., n_k, h*(d_k + d_v))
-        query = split_heads(query, self.num_heads)  # (..., h, n_q, d_k)
-        key = split_heads(
-            key_value[..., :columns], self.num_heads
-        )  # (..., h, n_k, d_k)
-        value = split_heads(
-            key_value[..., columns:], self.num_heads
-        )  # (..., h, n_k, d_v)
+        key, value = key_value[..., :columns], key_value[..., columns:]
         for array, bias in ((query, self.b_q), (key, self.b_k), (value, self.b_v)):
             if bias is not None:
-                array += bias[:, None]  # (h, d) -> (h, 1, d): the same for every word
+                array += bias.reshape(
+                    -1
+                )  # (h, d_k) -> (h*d_k,), the same for each word
+        query, key, value = (
+            split_heads(array, self.num_heads)  # (..., n, h*d_k) -> (..., h, n, d_k)
+            for array in (query, key, value)
+        )
         return *_attend(query, key, value, mask, None), dtype
 
     def _words(self, name: str, array: ArrayLike) -> NDArray:

@@ -445,9 +445,13 @@ def attend(
     unknown = unknown_words(tokens, lexicon)
     note = ""
     if unknown:
+        some = [
+            word if len(word) <= 20 else word[:19] + "\u2026" for word in unknown[:6]
+        ]
+        more = f" and {len(unknown) - 6} more" if len(unknown) > 6 else ""
         note = (
-            f"Not in the lexicon: {', '.join(unknown)}. The heads see where such a word "
-            f"stands, but not what it is."
+            f"Not in the lexicon: {', '.join(some)}{more}. The heads see where such a "
+            f"word stands, but not what it is."
         )
     names = HEAD_NAMES if layer.num_heads == len(HEAD_NAMES) else ()
     return AttentionMaps(tokens, weights, names, note)

@@ -1,0 +1,494 @@
+// The explorer's front end: one module, no build step. It draws `picture`, which the
+// kernel sends once for each sentence, and lets the reader choose in the page. What a
+// reader typed reaches the page as text nodes and attributes only, never as markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+const FONT = 14; // px at 100 %, the smallest text drawn
+const FAMILY = 'system-ui, "Segoe UI", "Helvetica Neue", sans-serif';
+const LABEL_FONT = `600 ${FONT}px ${FAMILY}`;
+
+function make(tag, attributes = {}, ...children) {
+  const node =
+    tag in { svg: 0, g: 0, rect: 0, text: 0, path: 0, title: 0, circle: 0 }
+      ? document.createElementNS(SVG, tag)
+      : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes))
+    if (value !== null && value !== false) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+// The colours of a map, 256 steps of three bytes, as CSS.
+function readColors(bytes) {
+  const rgb = (i) => [0, 1, 2].map((k) => bytes.getUint8(3 * i + k));
+  return Array.from({ length: 256 }, (_, i) => `rgb(${rgb(i)})`);
+}
+
+// Cut a long word between two characters as people see them, so that it fits.
+const ruler = document.createElement("canvas").getContext("2d");
+const segmenter = new Intl.Segmenter();
+function shorten(word, width) {
+  ruler.font = LABEL_FONT;
+  if (ruler.measureText(word).width <= width) return word;
+  let short = "";
+  for (const { segment } of segmenter.segment(word)) {
+    if (ruler.measureText(short + segment + "…").width > width) break;
+    short += segment;
+  }
+  return short + "…";
+}
+
+const number = (value, digits = 3) => value.toFixed(digits).replace(/^-(0\.0+)$/, "$1");
+const isolate = (word) => `“\u2068${word}\u2069”`; // a word keeps its own direction
+const readsLeftward = (text) =>
+  /^\P{L}*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}]/u.test(
+    text,
+  );
+
+function render({ model, el }) {
+  const colors = model.get("colors");
+  const weightColors = readColors(colors.weights);
+  const differenceColors = readColors(colors.difference);
+  const headColor = (head) => colors.heads[head % colors.heads.length];
+
+  // ---- controls
+  const labelled = (text, control, name = "") =>
+    make("label", { class: name }, make("span", {}, text), control);
+  const show = (node, wanted) => { node.style.display = wanted ? "" : "none"; };
+  const sentence = make("input", {
+    type: "text", dir: "auto", spellcheck: "false", autocomplete: "off", maxlength: 20000,
+  });
+  const layer = make("select"), head = make("select");
+  const compare = make("select"), word = make("select");
+  const causal = make("input", { type: "checkbox" });
+  const temperature = make("input", { type: "range", min: 0.1, max: 4, step: 0.1 });
+  const degree = make("output");
+  const projector = make("input", { type: "checkbox" });
+  const reset = make("button", { type: "button" }, "Reset");
+  const savePng = make("button", { type: "button" }, "Save PNG");
+  const saveSvg = make("button", { type: "button" }, "Save SVG");
+  const layerLabel = labelled("Layer", layer);
+  const causalLabel = labelled("Causal mask", causal);
+  const temperatureLabel = make("span", {}, labelled("Temperature", temperature), degree);
+  const message = make("p", { class: "mha-message", role: "status" });
+  const heads = make("div", {
+    class: "mha-heads", role: "radiogroup", "aria-label": "All heads",
+  });
+  const stage = make("div", {
+    class: "mha-stage", tabindex: 0, role: "region", "aria-label": "Attention map",
+  });
+  const inWords = make("p", { class: "mha-words", "aria-live": "polite" });
+  const root = make(
+    "div",
+    // JupyterLab would take arrow keys and letters on a button for its own commands.
+    { class: "mha-explorer", "data-lm-suppress-shortcuts": "true" },
+    make("div", { class: "mha-bar" },
+      labelled("Sentence", sentence, "mha-sentence"),
+      layerLabel, labelled("Head", head), labelled("Minus", compare),
+      labelled("Word", word), causalLabel, temperatureLabel),
+    message, heads, stage, inWords,
+    make("div", { class: "mha-bar" },
+      labelled("Projector size", projector), reset, savePng, saveSvg),
+  );
+
+  // ---- what is shown
+  let picture, weights, layers, count, n, leftward; // set by `receive`
+  let hovered = null; // [row, column] under the pointer
+  const chosenWord = () => {
+    const i = model.get("word");
+    return i < 0 || i >= n ? n - 1 : i;
+  };
+  const weight = (l, h, i, j) => weights[((l * count + h) * n + i) * n + j];
+  const column = (j) => (leftward ? n - 1 - j : j); // right-to-left text runs leftward
+  const headName = (h) => {
+    const name = picture.head_names[h];
+    return name ? `${h + 1} ${name}` : `${h + 1}`;
+  };
+  const fullName = (h) =>
+    (layers > 1 ? `Layer ${model.get("layer") + 1}, head ` : "Head ") + headName(h);
+  const shown = (i, j) => {
+    const l = model.get("layer"), h = model.get("head"), minus = model.get("compare");
+    return weight(l, h, i, j) - (minus < 0 ? 0 : weight(l, minus, i, j));
+  };
+  const step = (value) => Math.max(0, Math.min(255, Math.floor(value * 256)));
+  const color = (value) =>
+    model.get("compare") < 0
+      ? weightColors[step(value)]
+      : differenceColors[step((value + 1) / 2)];
+
+  function fill(select, options, chosen) {
+    select.replaceChildren(
+      ...options.map(([value, text]) => make("option", { value }, text)),
+    );
+    select.value = chosen;
+  }
+
+  function showControls() {
+    if (sentence.value !== picture.inputs.sentence) sentence.value = picture.inputs.sentence;
+    show(causalLabel, picture.inputs.causal !== undefined);
+    causal.checked = picture.inputs.causal;
+    show(temperatureLabel, picture.inputs.temperature !== undefined);
+    temperature.value = picture.inputs.temperature ?? 1;
+    degree.textContent = Number(temperature.value).toFixed(1);
+  }
+
+  function receive() {
+    picture = model.get("picture");
+    message.textContent = picture.error || picture.note;
+    message.classList.toggle("mha-error", Boolean(picture.error));
+    [layers, count, n] = picture.shape;
+    const view = picture.weights;
+    weights = new Float32Array(
+      view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength),
+    );
+    leftward = readsLeftward(picture.tokens.join(" "));
+    hovered = null;
+    if (!edited) showControls();
+    show(layerLabel, layers > 1);
+    fill(layer, Array.from({ length: layers }, (_, i) => [i, i + 1]), model.get("layer"));
+    const all = Array.from({ length: count }, (_, i) => [i, headName(i)]);
+    fill(head, all, model.get("head"));
+    fill(compare, [[-1, "none"], ...all], model.get("compare"));
+    fill(word, picture.tokens.map((t, i) => [i, `${i + 1} ${t}`]), chosenWord());
+    drawHeads();
+    layMap();
+    root.dataset.number = picture.number;
+  }
+
+  // ---- all heads at a glance
+  function drawHeads() {
+    const side = layers > 1 ? Math.max(20, Math.min(40, Math.floor(400 / count))) : 48;
+    heads.style.gridTemplateColumns =
+      layers > 1 ? `repeat(${count}, auto)` : "repeat(auto-fill, minmax(7em, auto))";
+    heads.replaceChildren();
+    for (let l = 0; l < layers; l++)
+      for (let h = 0; h < count; h++) {
+        const canvas = make("canvas", { width: n, height: n, "aria-hidden": "true" });
+        canvas.style.width = canvas.style.height = `calc(${side} / 14 * var(--size))`;
+        const context = canvas.getContext("2d");
+        const pixels = context.createImageData(n, n);
+        for (let i = 0; i < n; i++)
+          for (let j = 0; j < n; j++) {
+            const at = 4 * (i * n + column(j)), k = 3 * step(weight(l, h, i, j));
+            for (const c of [0, 1, 2]) pixels.data[at + c] = colors.weights.getUint8(k + c);
+            pixels.data[at + 3] = 255;
+          }
+        context.putImageData(pixels, 0, 0);
+        const button = make(
+          "button",
+          {
+            class: "mha-head", type: "button", role: "radio",
+            "aria-label": (layers > 1 ? `Layer ${l + 1}, head ` : "Head ") + headName(h),
+          },
+          canvas,
+        );
+        if (layers === 1) button.append(headName(h));
+        button.addEventListener("click", () => choose({ layer: l, head: h }));
+        heads.append(button);
+      }
+    markHead();
+  }
+
+  function markHead() {
+    const chosen = model.get("layer") * count + model.get("head");
+    [...heads.children].forEach((button, i) => {
+      button.setAttribute("aria-checked", i === chosen);
+      button.tabIndex = i === chosen ? 0 : -1;
+    });
+  }
+
+  heads.addEventListener("keydown", (event) => {
+    const across = layers > 1 ? count : 1; // up and down change the layer
+    const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across };
+    if (!(event.key in move)) return;
+    event.preventDefault();
+    const to = [...heads.children].indexOf(document.activeElement) + move[event.key];
+    if (to < 0 || to >= heads.children.length) return;
+    choose({ layer: Math.floor(to / count), head: to % count });
+    heads.children[to].focus();
+  });
+
+  // ---- the chosen head: `layMap` when words or sizes change, `paint` when a choice does
+  let svg, cells, title, dot, bar, rowLayer, place; // place: where things stand
+  const zoom = () => (projector.checked ? 20 / 14 : 1);
+
+  function layMap() {
+    const free = Math.max(300, stage.clientWidth || 800) / zoom();
+    ruler.font = LABEL_FONT;
+    const labels = picture.tokens.map((token) => shorten(token, 110));
+    const wide = Math.ceil(Math.max(40, ...labels.map((t) => ruler.measureText(t).width)));
+    const left = wide + 10, list = wide + 64; // list: the words and numbers at the right
+    const fan = free < 640 ? 64 : 130; // the lines between the map and the list
+    const side = Math.max(19, Math.min(28, Math.floor((free - left - fan - list) / n)));
+    const top = 26 + Math.ceil(wide * 0.77) + 12; // labels lean by 50 degrees
+    const right = left + n * side, bottom = top + n * side;
+    place = { left, top, side, right, bottom, end: right + fan, list, labels };
+    const width = Math.max(right + fan + list, left + 330), height = bottom + 34;
+
+    cells = make("g", { class: "mha-cells", "shape-rendering": "crispEdges" });
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j < n; j++)
+        cells.append(
+          make("rect", {
+            x: left + column(j) * side, y: top + i * side, width: side, height: side,
+          }),
+        );
+    const text = make("g", { class: "mha-labels" });
+    labels.forEach((label, i) => {
+      const x = left + (column(i) + 0.55) * side, y = top + (i + 0.5) * side;
+      const full = () => make("title", {}, picture.tokens[i]);
+      text.append(
+        make("text", { x: left - 6, y, dy: "0.35em", "text-anchor": "end" }, label, full()),
+        make("text", { x, y: top - 8, transform: `rotate(-50 ${x} ${top - 8})` }, label, full()),
+      );
+    });
+    dot = make("circle", { cx: 9, cy: 13, r: 7 });
+    title = make("text", { x: 22, y: 18, "font-weight": 700, class: "mha-title" });
+    bar = make("g");
+    rowLayer = make("g", { class: "mha-row" });
+    svg = make(
+      "svg",
+      {
+        width: width * zoom(), height: height * zoom(), viewBox: `0 0 ${width} ${height}`,
+        role: "img", fill: "#1a1a1a", "font-size": FONT, "font-family": FAMILY,
+      },
+      make("rect", { width, height, fill: "#fff" }),
+      dot, title,
+      make("text", { x: left - 6, y: top - 8, "text-anchor": "end" }, "query"),
+      make("text", { x: right + 14, y: top - 8 }, "key"),
+      cells, text, bar, rowLayer,
+    );
+    stage.replaceChildren(svg);
+    paint();
+  }
+
+  function paint() {
+    const h = model.get("head"), minus = model.get("compare");
+    let at = 0;
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j < n; j++)
+        cells.children[at++].setAttribute("fill", color(shown(i, j)));
+    dot.setAttribute("fill", headColor(h));
+    title.textContent =
+      fullName(h) + (minus < 0 ? "" : ` minus head ${headName(minus)}`);
+    paintBar(minus < 0);
+    drawRow();
+    root.dataset.head = h;
+  }
+
+  function paintBar(plain) {
+    const x = place.left, y = place.bottom + 14;
+    const width = Math.max(120, Math.min(250, n * place.side));
+    const table = plain ? weightColors : differenceColors;
+    bar.replaceChildren(
+      ...Array.from({ length: 64 }, (_, k) =>
+        make("rect", {
+          x: x + (k * width) / 64, y, width: width / 64 + 0.5, height: 12,
+          fill: table[4 * k + 2],
+        })),
+      make("text", { x: x - 6, y: y + 11, "text-anchor": "end" }, plain ? "0" : "−1"),
+      make("text", { x: x + width + 6, y: y + 11 },
+        plain ? "1   attention weight" : "1   difference of weights"),
+    );
+  }
+
+  function drawRow() {
+    const { left, top, side, right, end, list, labels } = place;
+    const i = hovered ? hovered[0] : chosenWord();
+    const y = (k) => top + (k + 0.5) * side;
+    const start = right + 4, middle = (start + end) / 2;
+    const parts = [
+      make("rect", {
+        x: left, y: top + i * side, width: n * side, height: side,
+        fill: "none", stroke: "#0b5cad", "stroke-width": 2.5,
+      }),
+      make("text", {
+        x: left - 6, y: y(i), dy: "0.35em", "text-anchor": "end",
+        "font-weight": 700, fill: "#0b5cad", stroke: "#fff", "stroke-width": 3,
+        "paint-order": "stroke",
+      }, labels[i]),
+    ];
+    if (hovered)
+      parts.push(make("rect", {
+        x: left + column(hovered[1]) * side, y: top + i * side, width: side, height: side,
+        fill: "none", stroke: "#1a1a1a", "stroke-width": 2.5,
+      }));
+    let best = 0;
+    for (let j = 0; j < n; j++) {
+      const value = shown(i, j), size = Math.min(1, Math.abs(value));
+      if (size > Math.abs(shown(i, best))) best = j;
+      if (size >= 0.005)
+        parts.push(make("path", {
+          d: `M${start} ${y(i)}C${middle} ${y(i)} ${middle} ${y(j)} ${end} ${y(j)}`,
+          fill: "none", "stroke-width": 0.75 + 8 * size, "stroke-opacity": 0.25 + 0.75 * size,
+          stroke: model.get("compare") < 0
+            ? headColor(model.get("head"))
+            : differenceColors[value > 0 ? 230 : 25],
+        }));
+    }
+    labels.forEach((label, j) => {
+      const weightStyle = { "font-weight": j === best ? 700 : 400, dy: "0.35em" };
+      parts.push(
+        make("text", { x: end + 6, y: y(j), ...weightStyle }, label),
+        make("text", {
+          x: end + list - 4, y: y(j), "text-anchor": "end", class: "mha-number",
+          "font-variant-numeric": "tabular-nums", ...weightStyle,
+        }, number(shown(i, j))),
+      );
+    });
+    rowLayer.replaceChildren(...parts);
+    inWords.textContent = sayRow(i);
+    svg.setAttribute("aria-label", inWords.textContent);
+    root.dataset.word = i;
+  }
+
+  function sayRow(i) {
+    const h = model.get("head"), minus = model.get("compare");
+    const word = (j) => isolate(picture.tokens[j]);
+    const name = fullName(h);
+    if (hovered) {
+      const [, j] = hovered;
+      return minus < 0
+        ? `${name}: ${word(i)} gives ${number(shown(i, j))} of its attention to ${word(j)}.`
+        : `${word(i)} to ${word(j)}: ${number(shown(i, j))} more in head ${headName(h)} ` +
+          `than in head ${headName(minus)}.`;
+    }
+    const order = Array.from({ length: n }, (_, j) => j)
+      .sort((a, b) => Math.abs(shown(i, b)) - Math.abs(shown(i, a)))
+      .slice(0, 3)
+      .filter((j, k) => k === 0 || Math.abs(shown(i, j)) >= 0.005);
+    const list = order.map((j) => `${number(shown(i, j), 2)} to ${word(j)}`).join(", ");
+    return minus < 0
+      ? `${name}: ${word(i)} gives ${list.replace(" to ", " of its attention to ")}.`
+      : `${word(i)}: head ${headName(h)} minus head ${headName(minus)} is ${list}.`;
+  }
+
+  // ---- choosing: no round trip to the kernel
+  let choosing = false;
+  function choose(changes) {
+    choosing = true;
+    for (const [name, value] of Object.entries(changes)) model.set(name, value);
+    choosing = false;
+    chosen();
+    model.save_changes(); // tells Python; nobody waits for it
+  }
+  function chosen() {
+    if (choosing) return; // once, when all is set
+    layer.value = model.get("layer");
+    head.value = model.get("head");
+    compare.value = model.get("compare");
+    word.value = chosenWord();
+    markHead();
+    paint();
+  }
+  for (const [name, select] of Object.entries({ layer, head, compare, word }))
+    select.addEventListener("input", () => choose({ [name]: Number(select.value) }));
+  projector.addEventListener("input", () => {
+    root.classList.toggle("mha-projector", projector.checked);
+    layMap();
+  });
+  function under(event) {
+    const box = svg.getBoundingClientRect(), { left, top, side, right } = place;
+    const x = (event.clientX - box.left) / zoom(), y = (event.clientY - box.top) / zoom();
+    const i = Math.floor((y - top) / side);
+    if (i < 0 || i >= n) return null;
+    if (x < left) return [i, null];
+    return x < right ? [i, column(Math.floor((x - left) / side))] : null;
+  }
+  stage.addEventListener("pointermove", (event) => {
+    const at = under(event), cell = at && at[1] !== null ? at : null;
+    if (String(cell) === String(hovered)) return;
+    hovered = cell;
+    drawRow();
+  });
+  stage.addEventListener("pointerleave", () => {
+    if (hovered) { hovered = null; drawRow(); }
+  });
+  stage.addEventListener("click", (event) => {
+    const at = under(event);
+    if (at) choose({ word: at[0] });
+  });
+
+  // ---- asking the kernel: one question at a time, and then the latest one
+  let waiting = null, edited = false;
+  function ask() {
+    edited = true;
+    if (waiting) return;
+    edited = false;
+    const inputs = { sentence: sentence.value.toWellFormed?.() ?? sentence.value };
+    if (picture.inputs.causal !== undefined) inputs.causal = causal.checked;
+    if (picture.inputs.temperature !== undefined)
+      inputs.temperature = Number(temperature.value);
+    const news = Object.entries(inputs).filter(([k, v]) => v !== picture.inputs[k]);
+    if (!news.length) return;
+    waiting = setTimeout(() => {
+      message.textContent =
+        "Waiting for the kernel. If it was restarted, run this cell again.";
+    }, 1000);
+    for (const [name, value] of news) model.set(name, value);
+    model.save_changes();
+  }
+  function answered() {
+    clearTimeout(waiting);
+    waiting = null;
+    receive();
+    if (edited) ask();
+  }
+  sentence.addEventListener("input", (event) => { if (!event.isComposing) ask(); });
+  sentence.addEventListener("compositionend", ask);
+  causal.addEventListener("input", ask);
+  temperature.addEventListener("input", () => {
+    degree.textContent = Number(temperature.value).toFixed(1);
+    ask();
+  });
+  reset.addEventListener("click", () => {
+    const { layer, head, word, compare, ...inputs } = model.get("initial");
+    sentence.value = inputs.sentence;
+    causal.checked = inputs.causal;
+    temperature.value = inputs.temperature ?? 1;
+    degree.textContent = Number(temperature.value).toFixed(1);
+    choose({ layer, head, word, compare });
+    ask();
+  });
+
+  // ---- saving
+  function save(blob, ending) {
+    const link = make("a", { download: `attention-head-${model.get("head") + 1}.${ending}` });
+    link.href = URL.createObjectURL(blob);
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+  const drawing = () =>
+    new Blob([new XMLSerializer().serializeToString(svg)], { type: "image/svg+xml" });
+  saveSvg.addEventListener("click", () => save(drawing(), "svg"));
+  savePng.addEventListener("click", async () => {
+    const image = new Image();
+    image.src = URL.createObjectURL(drawing());
+    await image.decode();
+    const canvas = make("canvas", { width: 2 * image.width, height: 2 * image.height });
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    URL.revokeObjectURL(image.src);
+    canvas.toBlob((blob) => save(blob, "png"));
+  });
+
+  // ---- life
+  const selection = "change:layer change:head change:compare change:word";
+  model.on("change:picture", answered);
+  model.on(selection, chosen);
+  let drawnWidth = 0;
+  const resized = new ResizeObserver(() => {
+    if (stage.clientWidth !== drawnWidth) layMap();
+    drawnWidth = stage.clientWidth;
+  });
+  el.append(root);
+  receive();
+  resized.observe(stage);
+  return () => {
+    resized.disconnect();
+    clearTimeout(waiting);
+    model.off("change:picture", answered);
+    model.off(selection, chosen);
+  };
+}
+
+export default { render };

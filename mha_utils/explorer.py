@@ -1,0 +1,155 @@
+"""The explorer: attention maps of any sentence, drawn in the browser.
+
+The kernel computes the maps and sends them once for each sentence; choosing a head or a
+word, comparing and hovering happen in the page (`explorer.js`) and ask nobody. Words
+are drawn by the browser, with its fonts and in their own writing direction, as text.
+"""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import traitlets
+from matplotlib import colormaps
+
+from mha_utils.heatmaps import DIFFERENCE_MAP, HEAD_COLORS, WEIGHT_MAP
+from mha_utils.sentences import AttentionMaps
+
+_FOLDER = Path(__file__).parent
+
+
+class Explorer(anywidget.AnyWidget):
+    """Show who attends to whom in the heads of a source, on any sentence.
+
+    Parameters
+    ----------
+    attend : callable
+        ``attend(sentence)`` returns `AttentionMaps`, or raises an exception whose
+        message tells the reader what is wrong with the sentence. If it takes keyword
+        arguments named ``causal`` or ``temperature``, the explorer shows a switch or a
+        slider for them.
+    sentence : str
+        The sentence to begin with.
+    layer, head : int
+        What to show first, counted from 0.
+    word : int
+        The word whose row is shown as lines, counted from 0; -1 is the last one.
+    compare : int
+        The head whose map is subtracted; -1 for none.
+    max_words : int
+        Longer sentences are refused in words.
+
+    Attributes
+    ----------
+    sentence, causal, temperature, layer, head, word, compare
+        What the controls show. Setting them from Python moves the controls.
+
+    Raises
+    ------
+    ValueError
+        If the first sentence has no maps, or layer, head, word or compare are not
+        among them.
+    """
+
+    _esm = _FOLDER / "explorer.js"
+    _css = _FOLDER / "explorer.css"
+
+    sentence = traitlets.Unicode().tag(sync=True)
+    causal = traitlets.Bool(None, allow_none=True).tag(sync=True)
+    temperature = traitlets.Float(None, allow_none=True).tag(sync=True)
+    layer = traitlets.Int(0).tag(sync=True)
+    head = traitlets.Int(0).tag(sync=True)
+    word = traitlets.Int(-1).tag(sync=True)
+    compare = traitlets.Int(-1).tag(sync=True)
+    picture = traitlets.Dict().tag(sync=True)
+    """Words, maps and messages: one message, so that they always belong together."""
+    initial = traitlets.Dict().tag(sync=True)
+    colors = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        attend: Callable[..., AttentionMaps],
+        sentence: str = "The cat sat on the mat",
+        *,
+        layer: int = 0,
+        head: int = 0,
+        word: int = -1,
+        compare: int = -1,
+        max_words: int = 100,
+    ) -> None:
+        parameters = inspect.signature(attend).parameters
+        controls = {
+            name: parameters[name].default
+            for name in ("causal", "temperature")
+            if name in parameters
+        }
+        self._attend, self._max_words = attend, max_words
+        self._drawn = 0
+        chosen = {"layer": layer, "head": head, "word": word, "compare": compare}
+        start = {"sentence": sentence, **controls, **chosen}
+        super().__init__(**start, initial=start, colors=_colors())
+        self._update()
+        if self.picture["error"]:
+            raise ValueError(self.picture["error"])
+        layers, heads, n = self.picture["shape"]
+        for name, low, high in (
+            ("layer", 0, layers),
+            ("head", 0, heads),
+            ("word", -1, n),
+            ("compare", -1, heads),
+        ):
+            if not low <= chosen[name] < high:
+                raise ValueError(
+                    f"{name} is {chosen[name]}; it must be from {low} to {high - 1}"
+                )
+        self.observe(self._update, ["sentence", "causal", "temperature"])
+
+    def __repr__(self) -> str:
+        return f"Explorer of {self.initial['sentence']!r}; it needs a running kernel"
+
+    def _update(self, change: object = None) -> None:
+        """Compute the maps of what the controls show; on failure keep the last ones."""
+        asked = {
+            name: getattr(self, name)
+            for name in ("causal", "temperature")
+            if getattr(self, name) is not None
+        }
+        answer = {"error": ""}
+        try:
+            maps = self._attend(self.sentence, **asked)
+            layers, heads, n, _ = maps.weights.shape
+            if n > self._max_words:
+                raise ValueError(
+                    f"This sentence has {n} words; the explorer draws at most "
+                    f"{self._max_words}. The last picture stays."
+                )
+            answer |= {
+                "tokens": maps.tokens,
+                "shape": [layers, heads, n],
+                "weights": np.ascontiguousarray(maps.weights, "<f4").tobytes(),
+                "head_names": list(maps.head_names),
+                "note": maps.note,
+            }
+        except ValueError as error:
+            answer["error"] = str(error)
+        except Exception as error:  # shown where the learner looks, not lost in a log
+            answer["error"] = f"attend failed: {type(error).__name__}: {error}"
+        self._drawn += 1
+        self.picture = {
+            **self.picture,
+            **answer,
+            "number": self._drawn,
+            "inputs": {"sentence": self.sentence, **asked},
+        }
+
+
+def _colors() -> dict[str, bytes | list[str]]:
+    """Return the colours of the static figures: the two maps as 256 RGB bytes each."""
+    steps = np.arange(256)
+    return {
+        "weights": colormaps[WEIGHT_MAP](steps, bytes=True)[:, :3].tobytes(),
+        "difference": colormaps[DIFFERENCE_MAP](steps, bytes=True)[:, :3].tobytes(),
+        "heads": list(HEAD_COLORS),
+    }
