@@ -1,0 +1,601 @@
+"""Static figures of attention: heat maps, lines and labelled matrices.
+
+Rows are queries and columns are keys; weights are drawn on one fixed scale, 0 to 1, so
+that any two figures can be compared; a head has the same colour everywhere. Each figure
+is a `Picture`, which says in words what it shows. Words, heads and layers are counted
+from 0 in Python and from 1 in figures. What cannot be drawn raises ValueError.
+"""
+
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import cache
+from io import BytesIO
+
+import numpy as np
+from matplotlib import colormaps, ft2font, rc_context, rcParamsDefault
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.image import AxesImage
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from matplotlib.textpath import text_to_path
+from numpy.typing import ArrayLike
+from PIL import Image
+
+from mha_utils.sentences import AttentionMaps
+
+HEAD_COLORS = tuple(
+    "#0072B2 #D55E00 #009E73 #CC79A7 #8A2200 #10108F #5E525C #000000".split()
+)
+"""Head i has colour number i modulo 8. The first four are Okabe and Ito's; their
+orange, sky blue and yellow are too pale on white and give way to dark colours. Each has
+a contrast of at least 3 with white, and colour-blind readers can tell them apart."""
+
+WEIGHT_MAP = "magma_r"
+DIFFERENCE_MAP = "PuOr"
+MAX_WORDS = 60
+
+# Inches, except for the font's points. An inch is shown as 96 pixels, as CSS has it.
+_FONT = 12
+_LINE = 0.2  # what a line of text needs
+_BAR = 1.15  # what a colour bar needs with its numbers and its label
+_WIDTH = 7.5  # what a small screen has room for beside JupyterLab's side bar
+
+# Matplotlib's own font, then common ones with Chinese, Japanese and Korean, if there.
+_FONTS = ["DejaVu Sans"] + [
+    name
+    for name in (
+        "Noto Sans CJK SC,Noto Sans CJK JP,Droid Sans Fallback,WenQuanYi Micro Hei,"
+        "PingFang SC,Hiragino Sans,Microsoft YaHei,Malgun Gothic,Arial Unicode MS"
+    ).split(",")
+    if name in {font.name for font in fontManager.ttflist if font.weight == 400}
+]
+# What the reader set for other plots, a dark style say, must not mix with our colours;
+# and a word is drawn as it is written, also one that looks like a formula.
+_STYLE = {
+    name: value
+    for name, value in rcParamsDefault.items()
+    if name.startswith(("axes.", "figure.", "font.", "savefig.", "text.", "xt", "yt"))
+} | {"font.family": _FONTS, "font.size": _FONT, "text.parse_math": False}
+
+
+class Picture(Figure):
+    """A Matplotlib figure that carries a description of itself in words.
+
+    In a notebook it shows itself as one PNG image. The description goes with it as
+    plain text, which tests compare and VS Code reads out, and as the image's ``alt``
+    metadata. It belongs to no `pyplot` window: nothing has to be closed.
+
+    Parameters
+    ----------
+    alt : str
+        What the figure shows, for readers who do not see it.
+    **options
+        Of `matplotlib.figure.Figure`, such as ``figsize=(7, 4)``. If not given, the
+        layout is constrained and the background white; the image has 144 pixels an
+        inch and is shown in the space of 96.
+    """
+
+    def __init__(self, *, alt: str, **options) -> None:
+        defaults = {"layout": "constrained", "facecolor": "white", "dpi": 144}
+        super().__init__(**defaults | options)
+        _Canvas(self)  # registers itself with its figure
+        self.alt = alt
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
+        png = BytesIO()
+        self.savefig(png, format="png")
+        # No height: it follows from the width, also where a narrow page shrinks it.
+        shown = {"alt": self.alt, "width": round(96 * self.get_figwidth())}
+        bundle = {"image/png": png.getvalue(), "text/plain": self.alt}
+        return bundle, {"image/png": shown}
+
+
+class _Canvas(FigureCanvasAgg):
+    def print_png(self, filename_or_obj, **ignored) -> None:
+        """Write 256 colours, a third of the bytes, and nothing about date or version.
+
+        Also called by IPython's own way to show figures, which takes over once
+        `pyplot` has been imported.
+        """
+        with rc_context(_STYLE):
+            self.draw()
+        image = Image.fromarray(np.asarray(self.buffer_rgba())[..., :3])
+        image = image.quantize(256, Image.Quantize.MAXCOVERAGE)
+        image.save(filename_or_obj, "png")
+
+
+@rc_context(_STYLE)
+def show_head(
+    maps: AttentionMaps, head: int = 0, layer: int = 0, *, numbers: bool | None = None
+) -> Picture:
+    """Draw one head as a large heat map.
+
+    Parameters
+    ----------
+    maps : AttentionMaps
+        Of at most `MAX_WORDS` words.
+    head, layer : int
+    numbers : bool, optional
+        Whether the weights are written into the cells; if not given, up to 12 words. A
+        weight that rounds to 0.00 is left out.
+    """
+    _check(maps, [head], layer)
+    labels, missing = _drawn(maps.tokens)
+    n, left = len(labels), 0.45 + _widest(labels)
+    cell = float(np.clip((_WIDTH - left - _BAR) / n, _LINE, max(0.75, 2.6 / n)))
+    top, side = 0.65 + _tilt(labels, cell)[1], n * cell
+    size = (left + side + _BAR, top + side + 0.1)
+    alt = describe(maps, head, layer)
+    figure = _figure(_name(maps, head, layer), alt, size, (maps.note, missing))
+    ax = _axes(figure, left, top, side, side)
+    weights = maps.weights[layer, head]  # (n, n)
+    written = n <= 12 if numbers is None else numbers
+    texts = [[_share(w) for w in row] for row in weights] if written else None
+    image = _draw_map(ax, weights, (0, 1), WEIGHT_MAP, texts)
+    _label(ax, labels, labels, cell)
+    _frame(ax, head)
+    ax.set_ylabel("query: the word that looks")
+    ax.set_xlabel("key: the word that is looked at")
+    _color_bar(figure, image, (left + side + 0.15, top, 0.2, side), "attention weight")
+    return figure
+
+
+@rc_context(_STYLE)
+def show_heads(
+    maps: AttentionMaps, layer: int = 0, *, heads: Sequence[int] | None = None
+) -> Picture:
+    """Draw the heads of a layer side by side.
+
+    Where the words do not fit, their places in the sentence stand for them.
+
+    Parameters
+    ----------
+    maps : AttentionMaps
+        Of at most `MAX_WORDS` words.
+    layer : int
+    heads : sequence of int, optional
+        All heads if not given.
+    """
+    heads = list(range(maps.weights.shape[1]) if heads is None else heads)
+    _check(maps, heads, layer)
+    labels, missing = _drawn(maps.tokens)
+    n, most, left = len(labels), min(len(heads), 4), 0.2 + _widest(labels)
+    ticks, note = range(n), ""
+
+    def room(wide: int) -> float:  # for the side of a map, if so many are in a row
+        return min((_WIDTH - left) / wide - 0.2, 0.4 * n, 4)
+
+    fitting = [
+        wide
+        for wide in range(1, most + 1)
+        if room(wide) / n >= 0.165 and np.ceil(len(heads) / wide) * room(wide) <= 8
+    ]
+    if not fitting:
+        left, missing, note = 0.4, "", "\nnumbers: the words' places in the sentence"
+        ticks = [0, *(range(4, n, 5) if n < 30 else range(9, n, 10))]
+        labels = [str(i + 1) for i in ticks]
+    wide = max(fitting, default=most)
+    side, title = room(wide), 0.35
+    named = len(maps.weights) > 1  # the layer, above the maps
+    top = 0.1 + title * (1 + named) + _tilt(labels, side / n)[1]
+    bottom = top - (-len(heads) // wide) * (side + title)
+    alt = [describe(maps, h, layer, rows=max(3, 36 // len(heads))) for h in heads]
+    figure = _figure(
+        f"layer {layer + 1}" if named else "",
+        "\n".join(alt),
+        (max(left + wide * (side + 0.2), 6.3), bottom + 0.65),
+        (maps.note, missing),
+    )
+    for place, head in enumerate(heads):
+        down, across = divmod(place, wide)
+        x, y = left + across * (side + 0.2), top + down * (side + title)
+        ax = _axes(figure, x, y, side, side)
+        image = _draw_map(ax, maps.weights[layer, head], (0, 1), WEIGHT_MAP)
+        rows, columns = [] if across else labels, [] if down else labels
+        _label(ax, rows, columns, side / n, ticks)
+        _frame(ax, head)
+        ax.set_title(_plain(_name(maps, head), int(side / 0.095)), size=_FONT)
+    _color_bar(figure, image, (0.2, bottom - 0.1, 2.2, 0.2), "attention weight")
+    caption = "rows: the word that looks (query)\ncolumns: the word looked at (key)"
+    _write(figure, 2.8, bottom - 0.15, caption + note)
+    return figure
+
+
+@rc_context(_STYLE)
+def show_lines(
+    maps: AttentionMaps,
+    word: int | str,
+    head: int = 0,
+    layer: int = 0,
+    *,
+    heads: Sequence[int] | None = None,
+) -> Picture:
+    """Draw what one word looks at, as lines from it to the words.
+
+    The larger the weight, the thicker and darker is the line. A weight that rounds to
+    0.00 is left out.
+
+    Parameters
+    ----------
+    maps : AttentionMaps
+        Of at most `MAX_WORDS` words.
+    word : int or str
+        Its place, or the word itself: then its first occurrence.
+    head, layer : int
+    heads : sequence of int, optional
+        Several heads, each in its colour, in place of `head`.
+    """
+    heads = [head] if heads is None else list(heads)
+    _check(maps, heads, layer)
+    labels, missing = _drawn(maps.tokens)
+    chosen, n, several = _place(maps, word), len(labels), len(heads) > 1
+    widest = _widest(labels)
+    left, right = 0.3 + widest, 3.3 + widest  # where the lines begin and end
+    sums = right + max(widest, 0.4) + 0.75  # where the first head's numbers end
+    top = 0.8 + 0.25 * several * len(heads)
+    y = top + 0.27 * (np.arange(n) + 0.5)  # (n,)
+    whose = f"{len(heads)} heads" if several else _name(maps, heads[0], layer)
+    title = f"{whose}, what “{labels[chosen]}” looks at"
+    alt = "\n".join(describe(maps, h, layer, chosen) for h in heads)
+    size = (sums + 0.75 * len(heads) - 0.6, top + 0.27 * n + 0.1)
+    figure = _figure(title, alt, size, (maps.note, missing))
+    size = figure.get_size_inches()
+    ax = _axes(figure, 0, 0, *size)
+    ax.set(xlim=(0, size[0]), ylim=(size[1], 0))  # inches from the top left
+    ax.axis("off")
+
+    def write(x, y, text, side, pale=False, **options) -> None:
+        options |= {"ha": side, "va": "center_baseline"}
+        ax.text(x, y, text, color="#6b6b6b" if pale else "black", **options)
+
+    weights = maps.weights[layer, heads, chosen]  # (h, n)
+    write(left - 0.1, top - 0.15, "query", "right", True)
+    write(right + 0.1, top - 0.15, "key", "left", True)
+    box = {"boxstyle": "round,pad=0.15", "facecolor": "none", "edgecolor": "black"}
+    for j, label in enumerate(labels):
+        options = {"bbox": box} if j == chosen else {"pale": True}
+        write(left - 0.1, y[j], label, "right", **options)
+        write(right + 0.1, y[j], label, "left", not any(map(_share, weights[:, j])))
+    for k, h in enumerate(heads):
+        color = HEAD_COLORS[h % len(HEAD_COLORS)]
+        end = sums + 0.75 * k
+        write(end, top - 0.15, f"head {h + 1}" if several else "weight", "right", True)
+        if several:
+            ax.plot([0.15, 0.6], [0.55 + 0.25 * k] * 2, color=color, linewidth=5)
+            write(0.7, 0.55 + 0.25 * k, _plain(_name(maps, h, layer)), "left")
+        for j, weight in enumerate(weights[k]):
+            if not _share(weight):
+                continue
+            apart = 0.04 * (k - (len(heads) - 1) / 2)  # two heads' equal lines
+            (x1, y1), (x2, y2) = (left, y[chosen] + apart), (right, y[j] + apart)
+            points = [(x1, y1), (x1 + 1.5, y1), (x2 - 1.5, y2), (x2, y2)]
+            curve = Path(points, [Path.MOVETO] + [Path.CURVE4] * 3)
+            look = {"linewidth": 1 + 5 * weight, "alpha": min(0.5 + weight / 2, 1)}
+            ax.add_patch(PathPatch(curve, fill=False, edgecolor=color, **look))
+            write(end, y[j], _share(weight), "right")
+    return figure
+
+
+@rc_context(_STYLE)
+def show_matrix(
+    matrix: ArrayLike,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    title: str,
+    low: float | None = None,
+    high: float | None = None,
+    numbers: bool | None = None,
+) -> Picture:
+    """Draw a small matrix with names for its rows and columns, on a scale of its own.
+
+    Parameters
+    ----------
+    matrix : array (len(rows), len(columns))
+        A score of -inf, which a mask makes, is drawn grey.
+    rows, columns : sequence of str
+        At most `MAX_WORDS` each.
+    title : str
+    low, high : float, optional
+        The ends of the colours; if not given, 0 and the largest number. With negative
+        numbers the colours reach as far below 0, which is white, as above.
+    numbers : bool, optional
+        Whether the numbers are written into the cells; if not given, where they fit. A
+        0 is left out.
+    """
+    matrix = np.asarray(matrix, dtype=float)
+    if matrix.shape != (len(rows), len(columns)) or matrix.size == 0:
+        raise ValueError(
+            f"matrix has shape {matrix.shape}; for {len(rows)} rows and {len(columns)} "
+            f"columns it needs ({len(rows)}, {len(columns)}), and none may be 0"
+        )
+    if not (matrix < np.inf).all():
+        raise ValueError("matrix holds NaN or +inf, for which there is no colour")
+    finite = np.where(matrix == -np.inf, 0.0, matrix)
+    low = min(finite.min(), 0.0) if low is None else low
+    high = max(finite.max(), 0.0) if high is None else high
+    if low < 0:
+        low, high = min(low, -high), max(-low, high)
+    high = high if high > low else low + 1
+    texts = [[_number(x) if x else "" for x in row] for row in matrix]
+    alt = _say_matrix(matrix, *(list(map(_clean, names)) for names in (rows, columns)))
+    (rows, missing), (columns, missing_too) = _drawn(rows), _drawn(columns)
+    left = 0.2 + _widest(rows)
+    room = (_WIDTH - left - _BAR) / len(columns)  # for a column
+    need = max(map(_widest, texts)) + 0.14
+    written = need <= room if numbers is None else numbers
+    cell = max(need, 0.35) if written else float(np.clip(room, _LINE, 0.35))
+    top = 0.45 + _tilt(columns, cell)[1]
+    width, height = cell * len(columns), 0.27 * len(rows)
+    bar = max(height, 1.1)  # below that its numbers touch each other
+    size = (left + width + _BAR, top + bar + 0.1)
+    notes = ("", *dict.fromkeys((missing, missing_too)))
+    figure = _figure(title, f"{_clean(title, 60)}: {alt}", size, notes)
+    ax = _axes(figure, left, top, width, height)
+    colors = DIFFERENCE_MAP if low < 0 else WEIGHT_MAP
+    image = _draw_map(ax, matrix, (low, high), colors, texts if written else None)
+    _label(ax, rows, columns, cell)
+    _color_bar(figure, image, (left + width + 0.15, top, 0.2, bar))
+    return figure
+
+
+def describe(
+    maps: AttentionMaps,
+    head: int = 0,
+    layer: int = 0,
+    word: int | str | None = None,
+    *,
+    rows: int = 12,
+) -> str:
+    """Say in words what a head looks at.
+
+    Shares are rounded to two decimals before they are compared, so that the last digits
+    of a computation do not change the text.
+
+    Parameters
+    ----------
+    maps : AttentionMaps
+    head, layer : int
+    word : int or str, optional
+        One word, whose five largest shares are told. If not given, the largest share of
+        every word is.
+    rows : int
+        How many words are told of at most.
+
+    Examples
+    --------
+    >>> from mha_utils.sentences import attend
+    >>> print(describe(attend("The cat sat"), word="sat"))
+    Head 1 (subject): "sat" gives 1.00 of its attention to "cat".
+    """
+    _check(maps, [head], layer)
+    shares = maps.weights[layer, head].astype(float).round(2)  # (n, n)
+    words = [f'"{_clean(token)}"' for token in maps.tokens]
+    n = len(words)
+
+    def tell(i: int, most: int, of: str = " of its attention") -> str:
+        told = []
+        for share in sorted(set(shares[i][shares[i] > 0]), reverse=True)[:most]:
+            equal = [words[j] for j in np.flatnonzero(shares[i] == share)]
+            whom = _listed(equal) if len(equal) < 5 else f"{len(equal)} words"
+            each = "each of " if len(equal) > 1 else ""
+            told.append(f"{share:.2f}{'' if told else of} to {each}{whom}")
+        return f"{words[i]} gives {_listed(told or ['nothing to any word'])}"
+
+    name = _name(maps, head, layer).capitalize()
+    if maps.head_names:
+        number, _, name = _name(maps, head, layer).partition(": ")
+        name = f"{number.capitalize()} ({name})"
+    if word is not None:
+        return f"{name}: {tell(_place(maps, word), 5)}."
+    told = [tell(i, 1, *([""] if i else [])) for i in range(min(rows, n))]
+    told += [f"and {n - rows} more"] if n > rows else []
+    return f"{name}, {n} words. {'; '.join(told)}."
+
+
+def _say_matrix(matrix, rows, columns) -> str:
+    text = f"{len(rows)} rows, {len(columns)} columns."
+    if matrix.size <= 64:
+        lines = (", ".join(map(_number, row)) for row in matrix)
+        return text + "".join(f' "{r}": {line}.' for r, line in zip(rows, lines))
+    for which, place in (("largest", matrix.argmax()), ("smallest", matrix.argmin())):
+        i, j = divmod(int(place), len(columns))
+        number = _number(matrix[i, j])
+        text += f' The {which} number, {number}, is at "{rows[i]}", "{columns[j]}".'
+    return text
+
+
+def _check(maps: AttentionMaps, heads: Sequence[int], layer: int) -> None:
+    num_layers, num_heads = maps.weights.shape[:2]
+    wanted = [("layer", layer, num_layers)] + [("head", h, num_heads) for h in heads]
+    for name, given, count in wanted:
+        if not 0 <= given < count:
+            raise ValueError(f"{name} is {given}; it must be from 0 to {count - 1}")
+    if not heads:
+        raise ValueError("heads is empty; name at least one")
+
+
+def _place(maps: AttentionMaps, word: int | str) -> int:
+    n = len(maps.tokens)
+    if isinstance(word, str):
+        if word in maps.tokens:
+            return maps.tokens.index(word)
+        words = ", ".join(_clean(token) for token in maps.tokens)
+        raise ValueError(f"there is no word {_clean(word)!r}; the words are {words}")
+    if not 0 <= word < n:
+        raise ValueError(f"word is {word}; it must be from 0 to {n - 1}")
+    return int(word)
+
+
+def _name(maps: AttentionMaps, head: int, layer: int | None = None) -> str:
+    """Name a head, and its layer if there are several."""
+    name = f"head {head + 1}"
+    if layer is not None and len(maps.weights) > 1:
+        name = f"layer {layer + 1}, {name}"
+    return name + (f": {_clean(maps.head_names[head], 24)}" if maps.head_names else "")
+
+
+def _share(weight: float) -> str:
+    return f"{weight:.2f}" if weight >= 0.005 else ""
+
+
+def _number(x: float) -> str:
+    """Write a number short enough for a cell."""
+    digits = 0 if abs(x) >= 100 or x == round(x) else 1 if abs(x) >= 10 else 2
+    return f"{round(x, digits) + 0.0:.{digits}f}".replace("-", "\u2212").replace(
+        "inf", "\u221e"
+    )
+
+
+def _listed(parts: list[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
+
+
+def _clean(word: str, longest: int = 14) -> str:
+    """Write out control characters, drop invisible ones, and cut a long word."""
+    shown = ""
+    for char in word:
+        kind = unicodedata.category(char)
+        if kind in ("Cc", "Cs", "Zl", "Zp"):
+            char = char.encode("unicode_escape").decode()  # \n, \x00
+        elif kind == "Cf" and char not in "\u200c\u200d":
+            char = ""  # it could turn the direction of all the text that follows
+        shown += char
+    if len(shown) <= longest:
+        return shown
+    cut = longest - 1
+    # Not before a mark, which belongs to its letter, and not beside a joiner.
+    while cut > 1 and (
+        unicodedata.category(shown[cut])[0] == "M"
+        or "\u200d" in shown[cut - 1 : cut + 1]
+    ):
+        cut -= 1
+    return shown[:cut] + "\u2026"
+
+
+@cache
+def _glyphs() -> list[ft2font.FT2Font]:
+    return [get_font(findfont(FontProperties(family=name))) for name in _FONTS]
+
+
+def _drawable(text: str) -> bool:
+    """Whether the fonts have all of a text, and Matplotlib can join and turn it."""
+    shapes = hasattr(ft2font, "__libraqm_version__")  # from Matplotlib 3.11 on
+    for char in text:
+        if not any(font.get_char_index(ord(char)) for font in _glyphs()):
+            return False
+        leftward = unicodedata.bidirectional(char) in ("R", "AL")
+        mark = unicodedata.category(char)[0] == "M" and char > "\u036f"
+        if not shapes and (leftward or mark):
+            return False
+    return text != ""
+
+
+def _plain(text: str, longest: int = 60) -> str:
+    text = _clean(text, longest)
+    return "".join(char if _drawable(char) else "\u25a1" for char in text)
+
+
+def _drawn(words: Sequence[str]) -> tuple[list[str], str]:
+    """Return words as they are drawn, and a note on those that cannot be."""
+    if len(words) > MAX_WORDS:
+        raise ValueError(
+            f"there are {len(words)} words; a figure holds at most {MAX_WORDS}, the "
+            f"explorer holds more"
+        )
+    labels = [_clean(word) for word in words]
+    lost = [i for i, label in enumerate(labels) if not _drawable(label)]
+    for i in lost:
+        labels[i] = f"#{i + 1}"
+    some = _listed([labels[i] for i in lost[:8]] + ["more"] * (len(lost) > 8))
+    note = f"{some}: not in this figure's fonts; the explorer draws all words."
+    return labels, note if lost else ""
+
+
+def _widest(texts: Iterable[str], size: int = _FONT) -> float:
+    font = FontProperties(family=_FONTS, size=size)
+    measure = text_to_path.get_text_width_height_descent
+    return max((measure(t, font, ismath=False)[0] for t in texts if t), default=0) / 72
+
+
+def _figure(title, alt, size, notes) -> Picture:
+    """Make a figure with a title, and more room below for notes; the first is told."""
+    title = _plain(title)
+    width = max(size[0], _widest([title], 14) + 0.3)
+    lines = [
+        line
+        for note in notes
+        for line in textwrap.wrap(_plain(note, 1000), int(width / 0.1))
+    ]
+    alt = f"{alt}\n{_clean(notes[0], 1000)}".strip()
+    height = size[1] + _LINE * len(lines)
+    figure = Picture(alt=alt, figsize=(width, height), layout="none")
+    x, y = 0.1 / width, 1 - 0.1 / height
+    figure.suptitle(title, x=x, y=y, ha="left", va="top", size=14)
+    for i, line in enumerate(lines):
+        _write(figure, 0.1, size[1] + i * _LINE, line)
+    return figure
+
+
+def _write(figure, x, y, text) -> None:
+    width, height = figure.get_size_inches()
+    figure.text(x / width, 1 - y / height, text, va="top")
+
+
+def _axes(figure, x, y, width, height) -> Axes:
+    """Place axes by inches from the top left."""
+    w, h = figure.get_size_inches()
+    return figure.add_axes((x / w, 1 - (y + height) / h, width / w, height / h))
+
+
+def _draw_map(ax, values, scale, colors, texts=None) -> AxesImage:
+    """Draw values as colours, and texts over them in black or white."""
+    colormap = colormaps[colors].with_extremes(bad="#c8c8c8")
+    values = np.ma.masked_invalid(values)
+    options = {"aspect": "auto", "interpolation": "nearest", "origin": "upper"}
+    image = ax.imshow(values, colormap, vmin=scale[0], vmax=scale[1], **options)
+    rows, columns = values.shape
+    ax.hlines(np.arange(1, rows) - 0.5, -0.5, columns - 0.5, "white", linewidth=0.8)
+    ax.vlines(np.arange(1, columns) - 0.5, -0.5, rows - 0.5, "white", linewidth=0.8)
+    light = image.to_rgba(values)[..., :3] ** 2.2 @ [0.2126, 0.7152, 0.0722]
+    for i, row in enumerate(texts or []):
+        for j, text in enumerate(row):
+            # At 0.18 both have the same contrast, by the formula of WCAG.
+            color = "white" if light[i, j] < 0.18 else "black"
+            ax.text(j, i, text, ha="center", va="center_baseline", color=color)
+    return image
+
+
+def _tilt(labels: Sequence[str], cell: float) -> tuple[int, float]:
+    """Choose the angle of column labels; say also how high they are then."""
+    longest = _widest(labels)
+    if longest <= cell - 0.06:
+        return 0, 0.25
+    return (45, 0.72 * longest + 0.15) if cell >= 0.27 else (90, longest + 0.1)
+
+
+def _label(ax, rows, columns, cell, ticks=None) -> None:
+    ax.set_yticks((ticks or range(len(rows))) if rows else [], rows)
+    ax.set_xticks((ticks or range(len(columns))) if columns else [], columns)
+    ax.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
+    ax.xaxis.set_label_position("top")
+    angle = _tilt(columns, cell)[0]
+    ha, va = "left" if angle else "center", "center" if angle == 90 else "baseline"
+    for label in ax.get_xticklabels():
+        label.set(rotation=angle, rotation_mode="anchor", ha=ha, va=va)
+
+
+def _frame(ax: Axes, head: int) -> None:
+    ax.spines[:].set(color=HEAD_COLORS[head % len(HEAD_COLORS)], linewidth=3)
+
+
+def _color_bar(figure, image, box, label="") -> None:
+    along = "vertical" if box[3] > box[2] else "horizontal"
+    bar = figure.colorbar(image, _axes(figure, *box), orientation=along, label=label)
+    ticks = np.linspace(*image.get_clim(), 5)
+    bar.set_ticks(ticks, labels=[_number(tick) for tick in ticks])
+    bar.outline.set_visible(False)
