@@ -87,7 +87,7 @@ class Picture(Figure):
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
         png = BytesIO()
-        self.savefig(png, format="png")
+        self.savefig(png, format="png", dpi="figure", facecolor="auto")
         # No height: it follows from the width, also where a narrow page shrinks it.
         shown = {"alt": self.alt, "width": round(96 * self.get_figwidth())}
         bundle = {"image/png": png.getvalue(), "text/plain": self.alt}
@@ -96,13 +96,11 @@ class Picture(Figure):
 
 class _Canvas(FigureCanvasAgg):
     def print_png(self, filename_or_obj, **ignored) -> None:
-        """Write 256 colours, a third of the bytes, and nothing about date or version.
+        """Write 256 colours, for a third of the bytes, and no version of Matplotlib.
 
-        Also called by IPython's own way to show figures, which takes over once
-        `pyplot` has been imported.
+        IPython also comes here, which shows figures itself once `pyplot` is imported.
         """
-        with rc_context(_STYLE):
-            self.draw()
+        self.draw()
         image = Image.fromarray(np.asarray(self.buffer_rgba())[..., :3])
         image = image.quantize(256, Image.Quantize.MAXCOVERAGE)
         image.save(filename_or_obj, "png")
@@ -128,7 +126,7 @@ def show_head(
     n, left = len(labels), 0.45 + _widest(labels)
     cell = float(np.clip((_WIDTH - left - _BAR) / n, _LINE, max(0.75, 2.6 / n)))
     top, side = 0.65 + _tilt(labels, cell)[1], n * cell
-    size = (left + side + _BAR, top + side + 0.1)
+    size = (left + side + _BAR, top + side + 0.15)
     alt = describe(maps, head, layer)
     figure = _figure(_name(maps, head, layer), alt, size, (maps.note, missing))
     ax = _axes(figure, left, top, side, side)
@@ -234,7 +232,7 @@ def show_lines(
     labels, missing = _drawn(maps.tokens)
     chosen, n, several = _place(maps, word), len(labels), len(heads) > 1
     widest = _widest(labels)
-    left, right = 0.3 + widest, 3.3 + widest  # where the lines begin and end
+    left, right = 0.3 + widest, 2.9 + widest  # where the lines begin and end
     sums = right + max(widest, 0.4) + 0.75  # where the first head's numbers end
     top = 0.8 + 0.25 * several * len(heads)
     y = top + 0.27 * (np.arange(n) + 0.5)  # (n,)
@@ -245,7 +243,7 @@ def show_lines(
     figure = _figure(title, alt, size, (maps.note, missing))
     size = figure.get_size_inches()
     ax = _axes(figure, 0, 0, *size)
-    ax.set(xlim=(0, size[0]), ylim=(size[1], 0))  # inches from the top left
+    ax.set(xlim=(0, size[0]), ylim=(size[1], 0), xticks=[], yticks=[])  # inches
     ax.axis("off")
 
     def write(x, y, text, side, pale=False, **options) -> None:
@@ -272,7 +270,7 @@ def show_lines(
                 continue
             apart = 0.04 * (k - (len(heads) - 1) / 2)  # two heads' equal lines
             (x1, y1), (x2, y2) = (left, y[chosen] + apart), (right, y[j] + apart)
-            points = [(x1, y1), (x1 + 1.5, y1), (x2 - 1.5, y2), (x2, y2)]
+            points = [(x1, y1), (x1 + 1.3, y1), (x2 - 1.3, y2), (x2, y2)]
             curve = Path(points, [Path.MOVETO] + [Path.CURVE4] * 3)
             look = {"linewidth": 1 + 5 * weight, "alpha": min(0.5 + weight / 2, 1)}
             ax.add_patch(PathPatch(curve, fill=False, edgecolor=color, **look))
@@ -332,7 +330,7 @@ def show_matrix(
     top = 0.45 + _tilt(columns, cell)[1]
     width, height = cell * len(columns), 0.27 * len(rows)
     bar = max(height, 1.1)  # below that its numbers touch each other
-    size = (left + width + _BAR, top + bar + 0.1)
+    size = (left + width + _BAR, top + bar + 0.15)
     notes = ("", *dict.fromkeys((missing, missing_too)))
     figure = _figure(title, f"{_clean(title, 60)}: {alt}", size, notes)
     ax = _axes(figure, left, top, width, height)
@@ -386,10 +384,10 @@ def describe(
             told.append(f"{share:.2f}{'' if told else of} to {each}{whom}")
         return f"{words[i]} gives {_listed(told or ['nothing to any word'])}"
 
-    name = _name(maps, head, layer).capitalize()
+    name = _name(maps, head, layer)
+    name = name[0].upper() + name[1:]
     if maps.head_names:
-        number, _, name = _name(maps, head, layer).partition(": ")
-        name = f"{number.capitalize()} ({name})"
+        name = name.replace(": ", " (", 1) + ")"
     if word is not None:
         return f"{name}: {tell(_place(maps, word), 5)}."
     told = [tell(i, 1, *([""] if i else [])) for i in range(min(rows, n))]
@@ -399,6 +397,7 @@ def describe(
 
 def _say_matrix(matrix, rows, columns) -> str:
     text = f"{len(rows)} rows, {len(columns)} columns."
+    matrix = matrix.round(2)  # so that the first of two equal numbers is the same one
     if matrix.size <= 64:
         lines = (", ".join(map(_number, row)) for row in matrix)
         return text + "".join(f' "{r}": {line}.' for r, line in zip(rows, lines))
@@ -445,10 +444,10 @@ def _share(weight: float) -> str:
 
 def _number(x: float) -> str:
     """Write a number short enough for a cell."""
-    digits = 0 if abs(x) >= 100 or x == round(x) else 1 if abs(x) >= 10 else 2
-    return f"{round(x, digits) + 0.0:.{digits}f}".replace("-", "\u2212").replace(
-        "inf", "\u221e"
-    )
+    digits = 0 if abs(x) >= 100 else 1 if abs(x) >= 10 else 2
+    text = f"{round(x, digits) + 0.0:.{digits}f}"
+    text = text.removesuffix(".0").removesuffix(".00")
+    return text.replace("-", "\u2212").replace("inf", "\u221e")
 
 
 def _listed(parts: list[str]) -> str:
@@ -504,8 +503,8 @@ def _drawn(words: Sequence[str]) -> tuple[list[str], str]:
     """Return words as they are drawn, and a note on those that cannot be."""
     if len(words) > MAX_WORDS:
         raise ValueError(
-            f"there are {len(words)} words; a figure holds at most {MAX_WORDS}, the "
-            f"explorer holds more"
+            f"there are {len(words)} words, and a figure holds at most {MAX_WORDS}; "
+            f"take fewer, or the explorer"
         )
     labels = [_clean(word) for word in words]
     lost = [i for i, label in enumerate(labels) if not _drawable(label)]
@@ -555,7 +554,7 @@ def _axes(figure, x, y, width, height) -> Axes:
 def _draw_map(ax, values, scale, colors, texts=None) -> AxesImage:
     """Draw values as colours, and texts over them in black or white."""
     colormap = colormaps[colors].with_extremes(bad="#c8c8c8")
-    values = np.ma.masked_invalid(values)
+    values = np.ma.masked_invalid(values, copy=True)
     options = {"aspect": "auto", "interpolation": "nearest", "origin": "upper"}
     image = ax.imshow(values, colormap, vmin=scale[0], vmax=scale[1], **options)
     rows, columns = values.shape
@@ -566,7 +565,8 @@ def _draw_map(ax, values, scale, colors, texts=None) -> AxesImage:
         for j, text in enumerate(row):
             # At 0.18 both have the same contrast, by the formula of WCAG.
             color = "white" if light[i, j] < 0.18 else "black"
-            ax.text(j, i, text, ha="center", va="center_baseline", color=color)
+            if text:
+                ax.text(j, i, text, ha="center", va="center_baseline", color=color)
     return image
 
 
