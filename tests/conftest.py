@@ -1,0 +1,46 @@
+"""JupyterLab and Chromium for the browser tests, started once."""
+
+import contextlib
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from browser import NO_CHROMIUM, ROOT, browse, find_chromium, serve
+
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+
+
+@pytest.fixture(scope="session")
+def lab_server(tmp_path_factory):
+    """Serve a copy of the course's notebooks in JupyterLab."""
+    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    shutil.copytree(
+        ROOT / "notebooks", folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints")
+    )
+    with serve(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Start Chromium; without one skip the test, but fail where `CI` is set."""
+    if find_chromium() is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_CHROMIUM)
+    with browse() as context:
+        yield context
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Keep a screenshot of every page that is open when a test fails."""
+    report = yield
+    context = getattr(item, "funcargs", {}).get("chromium")
+    if report.failed and context is not None:
+        SCREENSHOTS.mkdir(exist_ok=True)
+        for i, page in enumerate(context.pages):
+            name = re.sub(r"\W+", "-", f"{item.name}-{report.when}-{i}")
+            with contextlib.suppress(Exception):  # the test's own failure matters more
+                page.screenshot(path=SCREENSHOTS / f"{name}.png", timeout=5000)
+    return report

@@ -1,0 +1,826 @@
+"""The core, held against the paper's equations, PyTorch and its own docstrings."""
+
+import math
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch_reference
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from mha_utils import (
+    MultiHeadAttention,
+    causal_mask,
+    merge_heads,
+    scaled_dot_product_attention,
+    softmax,
+    split_heads,
+)
+
+pytestmark = pytest.mark.filterwarnings("error")
+settings.register_profile("course", derandomize=True, deadline=None, database=None)
+settings.register_profile(
+    "few", settings.get_profile("course"), max_examples=5, phases=[Phase.generate]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "course"))
+
+DTYPES = (np.float16, np.float32, np.float64)
+TOLERANCE = {np.float16: 4e-3, np.float32: 1e-5, np.float64: 1e-12}
+few = st.integers(1, 4)
+seeds = st.integers(0, 2**32 - 1)
+no_numbers = {
+    "NaN": np.nan,
+    "infinity": np.inf,
+    "minus infinity": -np.inf,
+}
+
+
+def normal(*shape, seed=0, dtype=np.float64):
+    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
+
+
+def close(actual, desired, tolerance=1e-12):
+    np.testing.assert_allclose(actual, desired, rtol=tolerance, atol=tolerance)
+
+
+def frozen(array):
+    array = np.array(array)
+    array.flags.writeable = False
+    return array
+
+
+def weights_of_a_layer(h=3, d=6, d_k=2, d_v=4, *, biased=True, seed=0, dtype=float):
+    """d_k, d_v and d/h all differ, so that none can stand for another."""
+    rng = np.random.default_rng(seed)
+    shapes = {"w_q": (h, d, d_k), "w_k": (h, d, d_k), "w_v": (h, d, d_v)}
+    shapes |= {"w_o": (h * d_v, d)}
+    if biased:
+        shapes |= {"b_q": (h, d_k), "b_k": (h, d_k), "b_v": (h, d_v), "b_o": (d,)}
+    return {
+        name: rng.normal(0, 0.7, shape).astype(dtype) for name, shape in shapes.items()
+    }
+
+
+def a_layer(*shape, **options):
+    return MultiHeadAttention(**weights_of_a_layer(*shape, **options))
+
+
+def raises(*pieces):
+    """Expect a ValueError whose message holds all pieces, in this order."""
+    return pytest.raises(ValueError, match="(?s)" + ".*".join(map(re.escape, pieces)))
+
+
+def attention_in_loops(query, key, value, mask=None):
+    """Equation (1) for one head, one number at a time."""
+    output, weights = [], []
+    for i in range(len(query)):
+        scores = []
+        for j in range(len(key)):
+            score = 0.0
+            for c in range(len(key[j])):
+                score += query[i][c] * key[j][c]
+            score /= math.sqrt(len(key[j]))
+            if mask is not None and mask.dtype != bool:
+                score += mask[i][j]
+            elif mask is not None and not mask[i][j]:
+                score = -math.inf
+            scores.append(score)
+        total = sum(math.exp(score) for score in scores)
+        weights.append([math.exp(score) / (total or 1.0) for score in scores])
+        output.append(
+            [
+                sum(weights[i][j] * value[j][c] for j in range(len(value)))
+                for c in range(len(value[0]))
+            ]
+        )
+    return output, weights
+
+
+def project_in_loops(words, matrix, bias):
+    return [
+        [
+            sum(word[r] * matrix[r][c] for r in range(len(word)))
+            + (0.0 if bias is None else bias[c])
+            for c in range(len(matrix[0]))
+        ]
+        for word in words
+    ]
+
+
+def layer_in_loops(x, context, masks, w_q, w_k, w_v, w_o, **biases):
+    """Section 3.2.2: project, attend by equation (1), concatenate, project."""
+    heads, maps = [], []
+    for i in range(len(w_q)):
+        query, key, value = (
+            project_in_loops(
+                words, matrices[i], biases[name][i] if name in biases else None
+            )
+            for words, matrices, name in (
+                (x, w_q, "b_q"),
+                (context, w_k, "b_k"),
+                (context, w_v, "b_v"),
+            )
+        )
+        z, weights = attention_in_loops(query, key, value, masks[i])
+        heads.append(z)
+        maps.append(weights)
+    concatenated = [sum((z[n] for z in heads), []) for n in range(len(x))]
+    return project_in_loops(concatenated, w_o, biases.get("b_o")), maps, heads
+
+
+def a_mask(kind, shape, seed):
+    rng = np.random.default_rng(seed)
+    allowed = rng.random(shape) < 0.6
+    forbidding = np.where(allowed, rng.normal(size=shape), -np.inf)
+    return {"none": None, "boolean": allowed, "float": forbidding}[kind]
+
+
+mask_kinds = st.sampled_from(["none", "boolean", "float"])
+
+
+@given(few, few, few, few, mask_kinds, seeds)
+def test_attention_is_equation_1(n_q, n_k, d_k, d_v, kind, seed):
+    query, key = normal(n_q, d_k, seed=seed), normal(n_k, d_k, seed=seed + 1)
+    value, mask = normal(n_k, d_v, seed=seed + 2), a_mask(kind, (n_q, n_k), seed)
+    output, weights = scaled_dot_product_attention(query, key, value, mask)
+    loop_output, loop_weights = attention_in_loops(query, key, value, mask)
+    close(output, loop_output)
+    close(weights, loop_weights)
+
+
+@given(few, few, few, few, few, few, st.booleans(), st.booleans(), mask_kinds, seeds)
+def test_layer_is_the_loop_over_heads(
+    h, d, d_k, d_v, n_q, n_k, biased, crossed, kind, seed
+):
+    arrays = weights_of_a_layer(h, d, d_k, d_v, biased=biased, seed=seed)
+    x, context = normal(n_q, d, seed=seed + 1), normal(n_k, d, seed=seed + 2)
+    asked = context if crossed else x
+    mask = a_mask(kind, (h, n_q, len(asked)), seed)
+    masks = [None] * h if mask is None else mask
+    mha = MultiHeadAttention(**arrays)
+    given_words = (x, context if crossed else None, mask)
+    output, weights = mha(*given_words)
+    loop_output, loop_weights, loop_z = layer_in_loops(x, asked, masks, **arrays)
+    close(output, loop_output)
+    close(weights, loop_weights)
+    close(mha.head_outputs(*given_words), loop_z)
+    parts = mha.contributions(*given_words)
+    for i in range(h):
+        own_rows = arrays["w_o"][i * d_v : (i + 1) * d_v]
+        close(parts[i], project_in_loops(loop_z[i], own_rows, None))
+
+
+def compare_with_torch(case, answers):
+    """Compare output, and weights where torch gives them."""
+    if "query" in case:
+        output, weights = scaled_dot_product_attention(**case)
+    else:
+        rest = dict(case)
+        x, *more = (rest.pop(name, None) for name in ("x", "context", "mask"))
+        output, weights = MultiHeadAttention(**rest)(x, *more)
+    tolerance = 2e-6 if output.dtype == np.float32 else 1e-12
+    assert output.dtype == answers["output"].dtype
+    close(output, answers["output"], tolerance)
+    close(weights, answers.get("weights", weights), tolerance)
+
+
+@pytest.mark.parametrize("case", torch_reference.read())
+def test_agrees_with_stored_answers_of_torch(case):
+    compare_with_torch(*torch_reference.read()[case])
+
+
+@pytest.fixture
+def torch():
+    try:
+        import torch
+    except ImportError:
+        if os.environ.get("CI"):
+            pytest.fail("torch is not installed, but CI must compare with it")
+        pytest.skip("torch is not installed; its stored answers were compared")
+    return torch
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("seed", range(5))
+def test_live_torch_agrees(torch, seed):
+    for case in torch_reference.inputs(seed).values():
+        compare_with_torch(case, torch_reference.answers(case))
+
+
+@pytest.mark.filterwarnings("default")
+def test_live_torch_still_gives_the_stored_answers(torch):
+    for case, stored in torch_reference.read().values():
+        for name, answer in torch_reference.answers(case).items():
+            close(answer, stored[name], 2e-6)
+
+
+def test_agrees_with_the_answer_published_in_udl_notebook_12_2():
+    """Prince, Understanding Deep Learning: words and convention are columns there."""
+    draw = np.random.RandomState(3).normal
+    x = draw(size=(8, 6))
+    draw = np.random.RandomState(0).normal
+    heads = [
+        [draw(size=shape) for shape in [(4, 8)] * 3 + [(4, 1)] * 3] for _ in range(2)
+    ]
+    w_q, w_k, w_v, b_q, b_k, b_v = (np.stack(arrays) for arrays in zip(*heads))
+    w_q, w_k, w_v = (w.swapaxes(1, 2) for w in (w_q, w_k, w_v))
+    b_q, b_k, b_v = (b[..., 0] for b in (b_q, b_k, b_v))
+    mha = MultiHeadAttention(w_q, w_k, w_v, draw(size=(8, 8)).T, b_q, b_k, b_v)
+    published = [
+        [-21.207, -5.373, -20.933, -9.179, -11.319, -17.812],
+        [-1.995, 7.906, -10.516, 3.452, 9.863, -7.24],
+        [5.479, 1.115, 9.244, 0.453, 5.656, 7.089],
+        [-7.413, -7.416, 0.363, -5.573, -6.736, -0.848],
+        [-11.261, -9.937, -4.848, -8.915, -13.378, -5.761],
+        [3.548, 10.036, -2.244, 1.604, 12.113, -2.557],
+        [4.888, -5.814, 2.407, 3.228, -4.232, 3.71],
+        [1.248, 18.894, -6.409, 3.224, 19.717, -5.629],
+    ]
+    np.testing.assert_allclose(mha(x.T)[0].T, published, atol=6e-4)
+
+
+def some_scores(dtype):
+    width = 8 * np.dtype(dtype).itemsize
+    elements = st.floats(-100, 100, width=width) | st.just(-math.inf)
+    return arrays(dtype, array_shapes(max_dims=3, max_side=4), elements=elements)
+
+
+@given(st.data(), st.sampled_from(DTYPES))
+def test_softmax_gives_weights_that_sum_to_1(data, dtype):
+    scores = data.draw(some_scores(dtype))
+    axis = data.draw(st.integers(-scores.ndim, scores.ndim - 1))
+    weights = softmax(scores, axis)
+    assert weights.dtype == dtype and weights.shape == scores.shape
+    assert (weights >= 0).all() and (weights[scores == -np.inf] == 0).all()
+    somewhere_to_look = (scores > -np.inf).any(axis)
+    close(weights.sum(axis, dtype=float), somewhere_to_look, TOLERANCE[dtype])
+
+
+@given(few, seeds, st.floats(-1e3, 1e3))
+def test_softmax_ignores_a_constant_added_to_all_scores(n, seed, constant):
+    scores = normal(2, n, seed=seed)
+    close(softmax(scores + constant), softmax(scores))
+
+
+def test_softmax_works_along_the_last_axis_unless_told_otherwise():
+    scores = np.log([[1.0, 3.0], [1.0, 1.0]])
+    close(softmax(scores), [[0.25, 0.75], [0.5, 0.5]])
+    close(softmax(scores, axis=0), [[0.5, 0.75], [0.5, 0.25]])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_softmax_is_stable_for_the_largest_scores(dtype):
+    huge = np.finfo(dtype).max
+    assert softmax(np.array([huge, 0, -huge, huge], dtype)).tolist() == [0.5, 0, 0, 0.5]
+    assert softmax(np.array([-huge, -huge], dtype)).tolist() == [0.5, 0.5]
+
+
+def test_softmax_of_float16_is_exact_to_its_last_digit():
+    scores = normal(5, 300, dtype=np.float16)
+    exact = softmax(scores.astype(np.float64)).astype(np.float16)
+    np.testing.assert_array_max_ulp(softmax(scores), exact)
+
+
+@pytest.mark.parametrize("no_number", [np.nan, np.inf])
+def test_softmax_refuses_nan_and_infinity(no_number):
+    with raises("scores", "NaN or +inf"):
+        softmax([0.0, no_number])
+
+
+@pytest.mark.parametrize(
+    ("scores", "pieces"),
+    [
+        (3.0, ["scores is a single number", "at least one axis"]),
+        (["a"], ["scores has dtype <U1", "real numbers"]),
+        ([1j], ["scores has dtype complex128", "real numbers"]),
+        (None, ["scores has dtype object", "real numbers"]),
+        ([[1.0], [1.0, 2.0]], ["scores", "rows differ in length"]),
+    ],
+)
+def test_softmax_refuses_what_is_no_array_of_numbers(scores, pieces):
+    with raises(*pieces):
+        softmax(scores)
+
+
+def test_softmax_takes_integers_lists_and_empty_arrays():
+    assert softmax([0, 0]).tolist() == [0.5, 0.5]
+    assert softmax(np.ones((2, 0))).shape == (2, 0)
+    assert softmax(np.ones((0, 2))).shape == (0, 2)
+
+
+def test_softmax_writes_to_no_array_of_the_caller():
+    for dtype in DTYPES:
+        scores = frozen(normal(3, 4, dtype=dtype))
+        assert not np.shares_memory(softmax(scores), scores)
+
+
+def test_attention_on_numbers_one_can_check():
+    query, key = [[2.0, 0.0, 0.0, 0.0]], np.eye(4)[:2] * math.log(3)
+    output, weights = scaled_dot_product_attention(query, key, [[8.0], [4.0]])
+    close(weights, [[0.75, 0.25]])
+    close(output, [[7.0]])
+
+
+def test_scale_replaces_one_over_the_root_of_d_k():
+    query, key, value = normal(3, 4), normal(5, 4, seed=1), normal(5, 2, seed=2)
+    weights = scaled_dot_product_attention(query, key, value, scale=0.3)[1]
+    close(weights, softmax(0.3 * query @ key.T))
+    for not_finite in (np.nan, np.inf):
+        with raises("scale is", "must be a finite number"):
+            scaled_dot_product_attention(query, key, value, scale=not_finite)
+
+
+@given(few, few, few, seeds)
+def test_output_lies_between_the_values(n_q, n_k, d, seed):
+    value = normal(n_k, d, seed=seed)
+    output, _ = scaled_dot_product_attention(
+        5 * normal(n_q, d, seed=seed + 1), 5 * normal(n_k, d, seed=seed + 2), value
+    )
+    assert (output <= value.max(0) + 1e-12).all()
+    assert (output >= value.min(0) - 1e-12).all()
+
+
+def test_axes_in_front_broadcast():
+    query, key, value = normal(2, 1, 4, 3), normal(5, 6, 3), normal(6, 2)
+    output, weights = scaled_dot_product_attention(query, key, value)
+    assert output.shape == (2, 5, 4, 2) and weights.shape == (2, 5, 4, 6)
+    for b, c in np.ndindex(2, 5):
+        alone = scaled_dot_product_attention(query[b, 0], key[c], value)
+        close(output[b, c], alone[0])
+        close(weights[b, c], alone[1])
+
+
+def test_attention_is_stable_for_huge_scores():
+    query, key = np.array([[1e150]]), np.array([[1e150], [-1e150], [0.5e150]])
+    output, weights = scaled_dot_product_attention(query, key, np.eye(3))
+    assert weights.tolist() == output.tolist() == [[1, 0, 0]]
+
+
+@pytest.mark.parametrize("keys", [[1e200, 0], [-1e200, 0], [-1e200, -1e200]])
+@pytest.mark.parametrize("mask", [None, [True, False], [-np.inf, 0.0]])
+def test_scores_that_overflow_are_refused(keys, mask):
+    keys, values = np.array(keys)[:, None], np.ones((2, 1))
+    with raises("query @ key^T", "overflow"):
+        scaled_dot_product_attention(
+            [[1e200]], keys, values, None if mask is None else np.array([mask])
+        )
+
+
+def test_scores_that_do_not_overflow_are_never_refused():
+    query, key = [[1e200, 0.0]], [[0.0, 1e200], [1e-200, 0.0]]
+    _, weights = scaled_dot_product_attention(query, key, np.eye(2))
+    close(weights, softmax([[0, 2**-0.5]]))
+
+
+def test_layer_that_overflows_is_refused():
+    mha = a_layer()
+    with raises("output overflows float16"):
+        mha(np.full((2, 6), 6e4, np.float16))
+    with raises("contributions overflows float16"):
+        mha.contributions(np.full((2, 6), 6e4, np.float16))
+    for x in (np.full((2, 6), 1e308), np.full((2, 6), 3e38, np.float32)):
+        for method in (mha, mha.head_outputs, mha.contributions):
+            with raises("overflows"):
+                method(x)
+
+
+def test_true_means_may_attend():
+    words = normal(2, 3)
+    _, weights = scaled_dot_product_attention(words, words, words, [[False, True]] * 2)
+    assert weights.tolist() == [[0, 1], [0, 1]]
+
+
+@given(few, few, seeds)
+def test_boolean_mask_equals_float_mask_of_minus_infinity(n_q, n_k, seed):
+    query, key, value = (normal(n, 3, seed=seed) for n in (n_q, n_k, n_k))
+    allowed = a_mask("boolean", (n_q, n_k), seed)
+    by_bool = scaled_dot_product_attention(query, key, value, allowed)
+    added = np.where(allowed, 0, -np.inf)
+    by_float = scaled_dot_product_attention(query, key, value, added)
+    for one, other in zip(by_bool, by_float):
+        np.testing.assert_array_equal(one, other)
+    assert (by_bool[1][~allowed] == 0).all()
+
+
+@given(few, few, st.floats(-100, 100), seeds)
+def test_constant_float_mask_changes_nothing(n_q, n_k, constant, seed):
+    query, key, value = (normal(n, 3, seed=seed) for n in (n_q, n_k, n_k))
+    plain = scaled_dot_product_attention(query, key, value)
+    masked = scaled_dot_product_attention(
+        query, key, value, np.full((n_q, n_k), constant)
+    )
+    close(masked[1], plain[1])
+    close(masked[0], plain[0])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("nothing", [False, -np.inf])
+def test_row_that_may_attend_to_nothing_is_exactly_zero(dtype, nothing):
+    mha, x = a_layer(biased=False), normal(4, 6, dtype=dtype)
+    mask = np.zeros((4, 4)) if nothing else np.ones((4, 4), bool)
+    mask[1] = nothing
+    output, weights = mha(x, mask=mask)
+    assert (output[1] == 0).all() and (weights[:, 1] == 0).all()
+    others = [0, 2, 3]
+    close(output[others], mha(x)[0][others], TOLERANCE[dtype])
+
+
+def test_row_that_may_attend_to_nothing_still_gets_the_output_bias():
+    mha = a_layer()
+    output, _ = mha(normal(2, 6), mask=np.zeros((2, 2), bool))
+    close(output, np.tile(mha.b_o, (2, 1)))
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (5,), (4, 1), (4, 5), (3, 4, 5), (2, 1, 4, 5), (2, 3, 4, 5)]
+)
+@pytest.mark.parametrize("kind", ["boolean", "float"])
+def test_mask_broadcasts_to_heads_and_sentences(shape, kind):
+    mha, x, context = a_layer(), normal(2, 4, 6), normal(2, 5, 6, seed=1)
+    mask = a_mask(kind, shape, seed=3)
+    full = np.broadcast_to(mask, (2, 3, 4, 5))
+    output, weights = mha(x, context, mask)
+    for b in range(2):
+        alone = mha(x[b], context[b], full[b])
+        close(output[b], alone[0])
+        close(weights[b], alone[1])
+    assert (weights[full == (-np.inf if kind == "float" else False)] == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (2, 4, 5), (1, 2, 3, 4, 5), (5, 4)])
+def test_mask_that_does_not_fit_is_refused(shape):
+    x, context = normal(4, 6), normal(5, 6)
+    with raises("mask has shape", str(shape), "(3, 4, 5) = (..., n_q, n_k)"):
+        a_layer()(x, context, np.ones(shape, bool))
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, complex, object, str])
+def test_mask_of_another_dtype_is_refused(dtype):
+    with raises(
+        "mask has dtype", str(np.ones(1, dtype).dtype), "boolean", "float", "-inf"
+    ):
+        a_layer()(normal(2, 6), mask=np.ones((2, 2), dtype))
+
+
+@pytest.mark.parametrize("no_number", [np.nan, np.inf])
+def test_mask_with_nan_or_infinity_is_refused(no_number):
+    with raises("mask holds NaN or +inf", "use -inf"):
+        a_layer()(normal(2, 6), mask=np.array([[0, 0], [no_number, 0]]))
+
+
+def test_float_mask_below_the_range_of_float32_forbids():
+    x = normal(2, 6, dtype=np.float32)
+    _, weights = scaled_dot_product_attention(x, x, x, np.array([[0, -1e300], [0, 0]]))
+    assert weights[0].tolist() == [1, 0]
+
+
+def test_causal_mask():
+    assert causal_mask(3).tolist() == np.tril(np.ones((3, 3), bool)).tolist()
+    assert causal_mask(2, 4).tolist() == [
+        [True, False, False, False],
+        [True] * 2 + [False] * 2,
+    ]
+    assert causal_mask(3, 1).tolist() == [[True]] * 3
+    assert causal_mask(0).shape == (0, 0) and causal_mask(2).dtype == bool
+
+
+@given(st.integers(1, 6), st.integers(0, 5), seeds)
+def test_later_words_do_not_change_earlier_outputs(n, cut, seed):
+    mha, x = a_layer(seed=seed), normal(n, 6, seed=seed)
+    changed = np.concatenate([x[:cut], 9 * normal(n, 6, seed=seed + 1)[cut:]])
+    before, after = mha(x, mask=causal_mask(n)), mha(changed, mask=causal_mask(n))
+    close(after[0][:cut], before[0][:cut])
+    assert (np.triu(after[1], 1) == 0).all()
+
+
+@given(array_shapes(max_dims=2, max_side=3), st.integers(0, 4), few, st.integers(0, 3))
+def test_merge_is_the_inverse_of_split(front, n, h, d):
+    x = np.arange(math.prod(front) * n * h * d).reshape(*front, n, h * d)
+    split = split_heads(x, h)
+    assert split.shape == (*front, h, n, d)
+    np.testing.assert_array_equal(merge_heads(split), x)
+
+
+def test_head_i_gets_piece_i_of_every_word():
+    x = [[0, 1, 2, 3], [10, 11, 12, 13]]
+    heads = [[[0, 1], [10, 11]], [[2, 3], [12, 13]]]
+    assert split_heads(x, 2).tolist() == heads
+    assert merge_heads(heads).tolist() == x
+
+
+@pytest.mark.parametrize("num_heads", [0, -2, 4])
+def test_split_needs_equal_heads(num_heads):
+    with raises("x has shape (5, 6)", f"{num_heads} equal heads"):
+        split_heads(np.ones((5, 6)), num_heads)
+
+
+def test_split_and_merge_need_enough_axes():
+    with raises("x has shape (6,)", "(..., n, h*d)"):
+        split_heads(np.ones(6), 2)
+    with raises("x has shape (5, 6)", "(..., h, n, d)"):
+        merge_heads(np.ones((5, 6)))
+
+
+@given(few, seeds, st.booleans())
+def test_contributions_sum_to_the_output_less_its_bias(h, seed, biased):
+    mha, x = a_layer(h, biased=biased, seed=seed), normal(2, 5, 6, seed=seed)
+    context, mask = normal(2, 3, 6, seed=seed + 1), a_mask("boolean", (5, 3), seed)
+    output, _ = mha(x, context, mask)
+    parts = mha.contributions(x, context, mask)
+    assert parts.shape == (2, h, 5, 6)
+    close(parts.sum(-3), output - (mha.b_o if biased else 0))
+
+
+def test_head_outputs_have_one_row_for_each_head_and_word():
+    assert a_layer().head_outputs(normal(2, 5, 6)).shape == (2, 3, 5, 4)
+
+
+def test_removing_a_head_removes_its_contribution():
+    mha, x = a_layer(), normal(5, 6)
+    expected = mha(x)[0] - mha.contributions(x)[1]
+    mha.w_o[4:8] = 0
+    close(mha(x)[0], expected)
+
+
+@given(seeds)
+def test_shuffling_the_words_shuffles_the_outputs(seed):
+    mha, x = a_layer(seed=seed), normal(5, 6, seed=seed)
+    order = np.random.default_rng(seed).permutation(5)
+    output, weights = mha(x)
+    shuffled_output, shuffled_weights = mha(x[order])
+    close(shuffled_output, output[order])
+    close(shuffled_weights, weights[:, order][:, :, order])
+
+
+@given(seeds)
+def test_shuffling_the_context_changes_no_output(seed):
+    mha, x, context = a_layer(seed=seed), normal(2, 6), normal(5, 6, seed=seed)
+    order = np.random.default_rng(seed).permutation(5)
+    close(mha(x, context[order])[0], mha(x, context)[0])
+
+
+def test_shuffling_the_heads_changes_no_output():
+    arrays, order, x = weights_of_a_layer(), [2, 0, 1], normal(5, 6)
+    shuffled = {name: array[order] for name, array in arrays.items() if name[2] != "o"}
+    shuffled["w_o"] = arrays["w_o"].reshape(3, 4, 6)[order].reshape(12, 6)
+    output, weights = MultiHeadAttention(**arrays)(x)
+    other_output, other_weights = MultiHeadAttention(**shuffled, b_o=arrays["b_o"])(x)
+    close(other_output, output)
+    close(other_weights, weights[order])
+
+
+def test_context_of_the_words_themselves_is_self_attention():
+    mha, x = a_layer(), normal(2, 5, 6)
+    for one, other in zip(mha(x, x), mha(x)):
+        close(one, other)
+
+
+def test_one_context_serves_a_batch():
+    mha, x, context = a_layer(), normal(2, 5, 6), normal(3, 6, seed=1)
+    output, weights = mha(x, context)
+    for b in range(2):
+        close(output[b], mha(x[b], context)[0])
+        close(weights[b], mha(x[b], context)[1])
+
+
+@pytest.mark.parametrize(("n_q", "n_k"), [(0, 3), (3, 0), (0, 0)])
+def test_no_words_is_no_error(n_q, n_k):
+    mha = a_layer()
+    output, weights = mha(np.ones((n_q, 6)), np.ones((n_k, 6)))
+    assert output.shape == (n_q, 6) and weights.shape == (3, n_q, n_k)
+    assert n_k or (output == mha.b_o).all()
+    assert mha(np.ones((0, 4, 6)))[1].shape == (0, 3, 4, 4)
+    one_head = scaled_dot_product_attention(*(np.ones((n, 2)) for n in (n_q, n_k, n_k)))
+    assert one_head[0].shape == (n_q, 2) and not one_head[0].any()
+
+
+def test_sizes_are_known():
+    mha = a_layer()
+    assert (mha.num_heads, mha.d_model, mha.d_k, mha.d_v) == (3, 6, 2, 4)
+
+
+def test_num_parameters_counts_all_weights_and_biases():
+    for biased in (True, False):
+        arrays = weights_of_a_layer(biased=biased)
+        count = sum(array.size for array in arrays.values())
+        assert MultiHeadAttention(**arrays).num_parameters == count
+
+
+def test_weights_read_back_as_they_were_given():
+    arrays = weights_of_a_layer()
+    mha = MultiHeadAttention(**arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(getattr(mha, name), array)
+
+
+@pytest.mark.parametrize(
+    "name", ["w_q", "w_k", "w_v", "w_o", "b_q", "b_k", "b_v", "b_o"]
+)
+def test_weights_changed_in_place_take_effect(name):
+    arrays, x = weights_of_a_layer(), normal(5, 6)
+    mha = MultiHeadAttention(**arrays)
+    before = mha(x)
+    getattr(mha, name)[0] *= -2
+    arrays[name][0] *= -2
+    after, fresh = mha(x), MultiHeadAttention(**arrays)(x)
+    close(after[0], fresh[0])
+    close(after[1], fresh[1])
+    assert np.abs(after[0] - before[0]).max() > (1e-3 if name != "b_k" else -1)
+
+
+def test_layer_keeps_its_own_copy_of_the_weights():
+    arrays, x = weights_of_a_layer(), normal(5, 6)
+    mha = MultiHeadAttention(**arrays)
+    before, _ = mha(x)
+    for array in arrays.values():
+        array[...] = 9
+    np.testing.assert_array_equal(mha(x)[0], before)
+
+
+@pytest.mark.parametrize("num_heads", [1, 2, 8, 64])
+def test_random_layer(num_heads):
+    mha, again = (MultiHeadAttention.random(64, num_heads, seed=5) for _ in range(2))
+    assert mha.d_k == mha.d_v == 64 // num_heads
+    assert mha.num_parameters == 4 * 64 * 64
+    for name in ("w_q", "w_k", "w_v", "w_o"):
+        assert getattr(mha, name).dtype == np.float64
+        assert abs(getattr(mha, name).mean() * 8) < 0.1
+        assert abs(getattr(mha, name).var() * 64 - 1) < 0.1
+        np.testing.assert_array_equal(getattr(mha, name), getattr(again, name))
+    assert (mha.w_q != MultiHeadAttention.random(64, num_heads, seed=6).w_q).all()
+    assert mha.b_q is mha.b_k is mha.b_v is mha.b_o is None
+    assert MultiHeadAttention.random(1, 1, seed=None).num_parameters == 4
+
+
+@pytest.mark.parametrize(("d_model", "num_heads"), [(8, 3), (8, 0), (0, 1), (2, 4)])
+def test_random_layer_needs_equal_heads(d_model, num_heads):
+    with raises(f"d_model {d_model}", f"{num_heads} heads"):
+        MultiHeadAttention.random(d_model, num_heads, seed=0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("weights_dtype", DTYPES)
+def test_results_keep_the_dtype_of_the_words(dtype, weights_dtype):
+    mha, x = a_layer(dtype=weights_dtype), normal(2, 5, 6, dtype=dtype)
+    mask = a_mask("float", (5, 5), seed=1)
+    exact = mha(x.astype(float), mask=mask)
+    tolerance = TOLERANCE[dtype]
+    for result, wanted in zip(mha(x, mask=mask), exact):
+        assert result.dtype == dtype
+        close(result, wanted, tolerance)
+    for method in (mha.head_outputs, mha.contributions):
+        assert method(x, mask=mask).dtype == dtype
+        close(method(x, mask=mask), method(x.astype(float), mask=mask), tolerance)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_attention_keeps_the_dtype(dtype):
+    query, key, value = (normal(5, 3, seed=seed, dtype=dtype) for seed in range(3))
+    exact = scaled_dot_product_attention(
+        *(a.astype(float) for a in (query, key, value))
+    )
+    for result, wanted in zip(scaled_dot_product_attention(query, key, value), exact):
+        assert result.dtype == dtype
+        close(result, wanted, TOLERANCE[dtype])
+
+
+def test_float16_scores_may_exceed_the_range_of_float16():
+    query = np.full((1, 4), 300, np.float16)
+    key = np.array([[300] * 4, [200] * 4], np.float16)
+    weights = scaled_dot_product_attention(query, key, np.eye(2, dtype=np.float16))[1]
+    assert weights.tolist() == [[1, 0]]
+
+
+LAYOUTS = {
+    "list": lambda array: array.tolist(),
+    "read-only": frozen,
+    "Fortran order": np.asfortranarray,
+    "every second": lambda array: np.repeat(array, 2, axis=-1)[..., ::2],
+    "backwards": lambda array: array[::-1].copy()[::-1],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_layout_in_memory_does_not_matter(layout):
+    arrays, x, context = weights_of_a_layer(), normal(2, 5, 6), normal(2, 4, 6, seed=1)
+    mask, mha = a_mask("boolean", (5, 4), seed=2), MultiHeadAttention(**arrays)
+    other = MultiHeadAttention(**{name: layout(arrays[name]) for name in arrays})
+    for one, wanted in zip(
+        other(layout(x), layout(context), layout(mask)), mha(x, context, mask)
+    ):
+        close(one, wanted)
+    close(
+        scaled_dot_product_attention(*map(layout, (x, x, x)))[0],
+        scaled_dot_product_attention(x, x, x)[0],
+    )
+    close(merge_heads(split_heads(layout(x), 2)), x)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_no_array_of_the_caller_is_written_to(dtype):
+    mha, x = a_layer(), frozen(normal(2, 4, 6, dtype=dtype))
+    for mask in (frozen(causal_mask(4)), frozen(normal(4, 4, dtype=dtype))):
+        for result in (*mha(x, x, mask), mha.contributions(x, mask=mask)):
+            result += 1
+        for result in scaled_dot_product_attention(x, x, x, mask):
+            result += 1
+
+
+@pytest.mark.parametrize("no_number", no_numbers.values(), ids=no_numbers)
+@pytest.mark.parametrize("name", ["query", "key", "value"])
+def test_attention_refuses_what_is_not_finite(name, no_number):
+    three = {"query": normal(4, 3), "key": normal(5, 3), "value": normal(5, 2)}
+    three[name][1, 1] = no_number
+    with raises(name, str(three[name].shape), "NaN or infinity"):
+        scaled_dot_product_attention(**three)
+
+
+@pytest.mark.parametrize("no_number", no_numbers.values(), ids=no_numbers)
+@pytest.mark.parametrize("name", ["x", "context", *weights_of_a_layer()])
+def test_layer_refuses_what_is_not_finite(name, no_number):
+    arrays = weights_of_a_layer() | {"x": normal(4, 6), "context": normal(5, 6)}
+    arrays[name].flat[3] = no_number
+    with raises(name, str(arrays[name].shape), "NaN or infinity"):
+        x, context = arrays.pop("x"), arrays.pop("context")
+        MultiHeadAttention(**arrays)(x, context)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "pieces"),
+    [
+        ([(4,), (5, 3), (5, 2)], ["query has shape (4,)", "two axes"]),
+        ([(4, 3), (3,), (5, 2)], ["key has shape (3,)", "two axes"]),
+        ([(4, 3), (5, 3), (5,)], ["value has shape (5,)", "two axes"]),
+        ([(4, 3), (5, 2), (5, 2)], ["query", "(4, 3)", "key", "(5, 2)", "d_k"]),
+        ([(4, 3), (5, 3), (4, 2)], ["key", "(5, 3)", "value", "(4, 2)", "n_k"]),
+        (
+            [(2, 4, 0), (5, 0), (5, 2)],
+            ["query has shape (2, 4, 0)", "d_k", "at least 1"],
+        ),
+        (
+            [(4, 3), (2, 5, 3), (3, 5, 2)],
+            ["query (4, 3)", "key (2, 5, 3)", "value (3, 5, 2)", "in front"],
+        ),
+        (
+            [(2, 4, 3), (3, 5, 3), (5, 2)],
+            ["query (2, 4, 3)", "key (3, 5, 3)", "value (5, 2)", "in front"],
+        ),
+    ],
+)
+def test_attention_refuses_shapes_that_do_not_fit(shapes, pieces):
+    with raises(*pieces):
+        scaled_dot_product_attention(*map(np.ones, shapes))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "pieces"),
+    [
+        ("w_q", (6, 2), ["(h, d_model, d_k)"]),
+        ("w_q", (3, 6, 0), ["(h, d_model, d_k)", "no empty axis"]),
+        ("w_k", (3, 6, 4), ["(h, d_model, d_k)", "(3, 6, 2)"]),
+        ("w_k", (2, 6, 2), ["(h, d_model, d_k)", "(3, 6, 2)"]),
+        ("w_v", (3, 5, 4), ["(h, d_model, d_v)", "(3, 6, d_v)"]),
+        ("w_v", (6, 4), ["(h, d_model, d_v)", "(3, 6, d_v)"]),
+        ("w_v", (3, 6, 0), ["(h, d_model, d_v)", "(3, 6, d_v)"]),
+        ("w_o", (6, 12), ["(h*d_v, d_model)", "(12, 6)"]),
+        ("b_q", (2,), ["(h, d_k)", "(3, 2)"]),
+        ("b_k", (6,), ["(h, d_k)", "(3, 2)"]),
+        ("b_v", (3, 2), ["(h, d_v)", "(3, 4)"]),
+        ("b_o", (12,), ["(d_model,)", "(6,)"]),
+    ],
+)
+def test_layer_refuses_weights_that_do_not_fit(name, shape, pieces):
+    with raises(f"{name} has shape {shape}", "needs", *pieces):
+        MultiHeadAttention(**weights_of_a_layer() | {name: np.ones(shape)})
+
+
+@pytest.mark.parametrize("method", ["__call__", "head_outputs", "contributions"])
+@pytest.mark.parametrize(
+    ("x", "context", "pieces"),
+    [
+        ((6,), None, ["x has shape (6,)", "(..., words, d_model)"]),
+        ((5, 7), None, ["x has shape (5, 7)", "d_model 7", "d_model 6"]),
+        ((5, 6), (6,), ["context has shape (6,)", "(..., words, d_model)"]),
+        ((5, 6), (5, 7), ["context has shape (5, 7)", "d_model 7", "d_model 6"]),
+        ((2, 5, 6), (3, 5, 6), ["x", "(2, 5, 6)", "context", "(3, 5, 6)"]),
+    ],
+)
+def test_layer_refuses_words_that_do_not_fit(method, x, context, pieces):
+    with raises(*pieces):
+        getattr(a_layer(), method)(
+            np.ones(x), None if context is None else np.ones(context)
+        )
+
+
+def test_importing_the_package_loads_nothing_heavier_than_numpy():
+    code = """if True:
+        import sys, mha_utils
+        print(*{"matplotlib", "ipywidgets", "anywidget", "IPython"} & set(sys.modules))
+    """
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stdout.strip()) == (0, ""), run.stderr
