@@ -1,0 +1,110 @@
+"""What Binder builds, built here without Docker: the same versions, in the same order.
+
+repo2docker, Binder's builder, starts from an environment of its own, whose versions are
+in its lock file, and adds what `binder/` says. It is exactly Binder's where the tests
+run with the Python of `binder/runtime.txt`.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+VERSION = (ROOT / "binder" / "runtime.txt").read_text().strip().removeprefix("python-")
+# What of Binder's environment the course meets. The rest, pip installs as it likes.
+BASE = "jupyterlab jupyter_server jupyterlab_widgets ipywidgets ipykernel nbclient"
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="repo2docker does not run on Windows"
+)
+
+
+def base_versions():
+    """Read the versions of BASE from repo2docker's lock file."""
+    import repo2docker
+
+    folder = Path(repo2docker.__file__).parent / "buildpacks" / "conda"
+    lock = (folder / f"environment.py-{VERSION}-linux-64.lock").read_text()
+    versions = dict(re.findall(r"/([a-z_0-9-]+)-([0-9.]+)-[^-/]*\.conda", lock))
+    return {name: versions[name] for name in BASE.split()}
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """Copy what git would hand out, with the changes not committed yet."""
+    folder = tmp_path_factory.mktemp("binder") / "course"
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        if (ROOT / name).is_file():  # and was not deleted since
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(course):
+    """Build the environment; return a function that runs a command in it."""
+    prefix = course.parent / "environment"
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "PYTEST", "JUPYTER"))
+    }
+    environment["PATH"] = os.pathsep.join([f"{prefix}/bin", os.environ["PATH"]])
+
+    def run(command):
+        done = subprocess.run(
+            command.split(),
+            cwd=course,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}"
+        return done.stdout
+
+    subprocess.run([sys.executable, "-m", "venv", prefix], check=True)
+    pins = " ".join(f"{name}=={version}" for name, version in base_versions().items())
+    run(f"pip install --no-compile {pins}")
+    run("pip install --no-compile -r binder/requirements.txt")
+    run("binder/postBuild")
+    return run
+
+
+def test_dockerfile_installs_the_course_after_copying_it(course):
+    command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug", course]
+    done = subprocess.run(command, capture_output=True, text=True)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert f"python={VERSION}" in said
+    steps = [
+        "src/ ${REPO_DIR}/",
+        'pip install --no-cache-dir -r "binder/requirements.txt"',
+        "RUN ./binder/postBuild",
+    ]
+    places = [said.find(step) for step in steps]
+    assert -1 not in places, said
+    assert places == sorted(places), said
+
+
+def test_first_lesson_runs_in_what_binder_builds(built):
+    assert "No broken requirements" in built("pip check")
+    installed = built("pip list --format=freeze").split()
+    kept = {f"{name}=={version}" for name, version in base_versions().items()}
+    assert kept <= set(installed)
+    said = built(
+        "python tests/refresh.py --check notebooks/01_single_head_attention.ipynb"
+    )
+    assert "as stored" in said
+
+
+def test_badge_opens_the_notebooks_in_jupyterlab():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert re.search(r"mybinder\.org/v2/gh/\S+\?urlpath=lab/tree/notebooks\b", readme)
