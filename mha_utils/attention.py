@@ -392,6 +392,7 @@ class MultiHeadAttention:
         parts = z @ w_o.astype(z.dtype, copy=False)  # (..., h, n_q, d)
         return _cast("contributions", parts, dtype)
 
+    @np.errstate(over="ignore", invalid="ignore")  # `_attend` and `_cast` report it
     def _heads(self, x, context, mask) -> tuple[NDArray, NDArray, np.dtype]:
         """Project and attend: z (..., h, n_q, d_v), weights, and the caller's dtype."""
         x = self._words("x", x)
@@ -404,6 +405,13 @@ class MultiHeadAttention:
             query, key_value = qkv[..., :columns], qkv[..., columns:]
         else:
             context = self._words("context", context).astype(x.dtype, copy=False)
+            try:
+                np.broadcast_shapes(x.shape[:-2], context.shape[:-2])
+            except ValueError:
+                raise ValueError(
+                    f"x {x.shape} and context {context.shape} differ in the axes in "
+                    f"front of (words, d_model)"
+                ) from None
             query = x @ w_qkv[:, :columns]  # (..., n_q, h*d_k)
             key_value = context @ w_qkv[:, columns:]  # (..., n_k, h*(d_k + d_v))
         key, value = key_value[..., :columns], key_value[..., columns:]
@@ -439,8 +447,14 @@ def _attend(query, key, value, mask, scale) -> tuple[NDArray, NDArray]:
     elif not np.isfinite(scale):
         raise ValueError(f"scale is {scale}; it must be a finite number")
     # Scaling the query costs n_q*d_k products, scaling the scores would cost n_q*n_k.
-    with np.errstate(over="ignore", invalid="ignore"):  # softmax reports an overflow
+    with np.errstate(over="ignore", invalid="ignore"):  # reported below
         scores = (query * query.dtype.type(scale)) @ key.swapaxes(-1, -2)
+    # A bound on all scores costs less than a look at every score.
+    reach = query.shape[-1] * abs(scale)
+    for array in (query, key):
+        reach *= float(np.abs(array).max(initial=0))
+    if not reach < np.finfo(scores.dtype).max and not np.isfinite(scores).all():
+        raise ValueError(f"query @ key^T holds NaN or overflows {scores.dtype}")
     if mask is not None:
         _apply_mask(scores, mask)
     weights = scores  # (..., n_q, n_k), turned from scores into weights in place
@@ -478,7 +492,8 @@ def _softmax_in_place(scores: NDArray, axis: int, name: str) -> None:
     if not (peak < np.inf).all():  # NaN fails this comparison too
         raise ValueError(f"{name} holds NaN or +inf, or overflows {scores.dtype}")
     peak[peak == -np.inf] = 0  # nothing to attend to: exp(-inf) gives zeros below
-    scores -= peak
+    with np.errstate(over="ignore"):  # a score too far below the peak: exp(-inf) is 0
+        scores -= peak
     np.exp(scores, out=scores)
     total = scores.sum(axis, keepdims=True)
     total[total == 0] = 1

@@ -97,7 +97,7 @@ def _kind(char: str) -> str:
         return "M"  # marks: accents, vowel signs, skin tones
     if "\U0001f1e6" <= char <= "\U0001f1ff":
         return "F"  # regional letters, two of which make a flag
-    if category[0] in "ZC":
+    if category[0] == "Z" or category == "Cc":
         return " "
     if unicodedata.name(char, "").startswith(("CJK UNIFIED", "HIRAGANA", "KATAKANA")):
         return "C"  # written without spaces
@@ -170,7 +170,8 @@ def _lexicon() -> dict[str, str]:
         "like:liked follow:followed help:helped chase:chased jump:jumped walk:walked "
         "look:looked watch:watched love:loved want:wanted play:played smile:smiled "
         "rest:rested wait:waited laugh:laughed cry:cried open:opened push:pushed "
-        "call:called ask:asked answer:answered thank:thanked visit:visited find:found"
+        "say:said call:called ask:asked answer:answered thank:thanked visit:visited "
+        "find:found"
     ).split():
         base, past = verb.split(":")
         ending = "es" if base.endswith(("ch", "sh")) else "s"
@@ -178,12 +179,12 @@ def _lexicon() -> dict[str, str]:
         add(third, "verb action singular")
         add(base, "verb action plural")
         add(past, "verb action singular plural")
-    add("read", "verb action singular plural")
     add("is was has does fits falls", "verb singular")
-    add("are were have do fit fall", "verb plural")
+    add("am are were have do fit fall", "verb plural")
     add("did had fell can could will would should must may", "verb singular plural")
 
-    add("i you we who", "subject singular plural animate")
+    add("i you we", "subject plural animate")
+    add("who", "subject animate")
     for pronoun in ("he", "she", "it"):
         add(pronoun, f"pronoun subject singular animate {pronoun}")
     add("they", "pronoun subject plural animate they")
@@ -192,7 +193,10 @@ def _lexicon() -> dict[str, str]:
     add("its itself", "pronoun it")
     add("them their theirs themselves", "pronoun they")
     add("the a an this that these those my your our every some no", "determiner")
-    add("on in at under over near behind beside by with to from of into", "preposition")
+    add(
+        "on in at under over near behind beside by with to from of into for",
+        "preposition",
+    )
     add(
         "tired old small big quick quiet proud happy sad hungry red black white warm "
         "cold new young little good late asleep afraid dirty loud kind",
@@ -220,7 +224,7 @@ def features(tokens: list[str], lexicon: dict[str, str] = LEXICON) -> NDArray:
     """
     x = np.zeros((len(tokens), len(FEATURES)))
     for row, token in zip(x, tokens, strict=True):
-        names = "start" if token == START else lexicon.get(_look_up(token), "")
+        names = "start" if token == START else (_look_up(token, lexicon) or "")
         for name in names.split():
             if name not in FEATURES:
                 raise ValueError(
@@ -237,13 +241,15 @@ def unknown_words(tokens: list[str], lexicon: dict[str, str] = LEXICON) -> list[
         token
         for token in dict.fromkeys(tokens)
         if token != START
-        and _look_up(token) not in lexicon
+        and _look_up(token, lexicon) is None
         and any(char.isalpha() for char in token)
     ]
 
 
-def _look_up(token: str) -> str:
-    return token.lower().replace("\u2019", "'")
+def _look_up(token: str, lexicon: dict[str, str]) -> str | None:
+    """Find a word as it is written, or else in lower case."""
+    plain = token.replace("\u2019", "'")
+    return lexicon.get(plain, lexicon.get(plain.lower()))
 
 
 # The three heads. A head asks eight questions, d_k = 8. Each entry below is one wish:
@@ -282,10 +288,11 @@ QUERIES = {
         ("action", "alive"): 30,
         **_NEAR_QUERY,
     },
-    # A pronoun looks for a noun that it can stand for, alive rather than not, the nearer
-    # the better. A pronoun that finds none, and any other word, looks at the start.
+    # A pronoun looks for a noun that it can stand for, alive rather than not, the
+    # nearer the better. A pronoun that finds none, and any other word, looks at the
+    # start.
     "referent": {
-        ("pronoun", "start"): -380,
+        ("pronoun", "start"): -350,
         **dict.fromkeys(_ALIKE, 150),
         ("pronoun", "alive"): 30,
         **_NEAR_QUERY,

@@ -560,8 +560,9 @@ def test_same_figure_same_bytes(maps):
     assert render(picture)[1] == render(picture)[1]
 
 
-def test_any_plot_can_be_a_picture():
-    picture = Picture(alt="A curve.", figsize=(5, 3))
+@pytest.mark.parametrize("options", [{}, {"layout": "none"}])
+def test_any_plot_can_be_a_picture(options):
+    picture = Picture(alt="A curve.", figsize=(5, 3), **options)
     assert isinstance(picture, Figure)
     ax = picture.subplots()
     ax.loglog([1, 1000], [1, 10])
@@ -571,8 +572,8 @@ def test_any_plot_can_be_a_picture():
     assert metadata["image/png"]["width"] == 480
     assert pixels.shape == (432, 720, 3)
     assert ax.title.get_parse_math()  # formulas are for authors
-    assert ax.get_xticklabels()[0].get_parse_math()
-    assert picture.get_layout_engine() is not None
+    assert all(label.get_parse_math() for label in ax.get_xticklabels())
+    assert bool(picture.get_layout_engine()) == (not options)
 
 
 def test_a_style_of_the_reader_does_not_change_our_figures(maps):
