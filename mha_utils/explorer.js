@@ -39,6 +39,10 @@ function shorten(word, width) {
 }
 
 const number = (value, digits = 3) => value.toFixed(digits).replace(/^-(0\.0+)$/, "$1");
+const between = (low, value, high) => Math.max(low, Math.min(high, value));
+// Without what a picture cannot hold, and what would turn around the text after it.
+const plain = (text) =>
+  text.replace(/[\0-\x08\x0b-\x1f\x7f\ufffe\uffff\u202a-\u202e\u2066-\u2069]/g, "�");
 const isolate = (word) => `“\u2068${word}\u2069”`; // a word keeps its own direction
 const readsLeftward = (text) =>
   /^\P{L}*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}]/u.test(
@@ -75,13 +79,12 @@ function render({ model, el }) {
     class: "mha-heads", role: "radiogroup", "aria-label": "All heads",
   });
   const stage = make("div", {
-    class: "mha-stage", tabindex: 0, role: "region", "aria-label": "Attention map",
+    class: "mha-stage", tabindex: 0, role: "group", "aria-label": "Attention map",
   });
   const inWords = make("p", { class: "mha-words", "aria-live": "polite" });
   const root = make(
     "div",
-    // JupyterLab would take arrow keys and letters on a button for its own commands.
-    { class: "mha-explorer", "data-lm-suppress-shortcuts": "true" },
+    { class: "mha-explorer" },
     make("div", { class: "mha-bar" },
       labelled("Sentence", sentence, "mha-sentence"),
       layerLabel, labelled("Head", head), labelled("Minus", compare),
@@ -91,30 +94,36 @@ function render({ model, el }) {
       labelled("Projector size", projector), reset, savePng, saveSvg),
   );
 
+  // JupyterLab would take letters and arrow keys for commands of its own, but in a text.
+  root.addEventListener("focusin", ({ target }) => {
+    if (!target.matches(":read-write")) target.dataset.lmSuppressShortcuts = "true";
+  });
+
   // ---- what is shown
-  let picture, weights, layers, count, n, leftward; // set by `receive`
+  let picture, words, weights, layers, count, n, leftward; // set by `receive`
   let hovered = null; // [row, column] under the pointer
   const chosenWord = () => {
     const i = model.get("word");
     return i < 0 || i >= n ? n - 1 : i;
   };
+  const chosenLayer = () => between(0, model.get("layer"), layers - 1);
+  const chosenHead = () => between(0, model.get("head"), count - 1);
+  const minusHead = () => between(-1, model.get("compare"), count - 1);
   const weight = (l, h, i, j) => weights[((l * count + h) * n + i) * n + j];
   const column = (j) => (leftward ? n - 1 - j : j); // right-to-left text runs leftward
   const headName = (h) => {
     const name = picture.head_names[h];
-    return name ? `${h + 1} ${name}` : `${h + 1}`;
+    return name ? `${h + 1} ${plain(name)}` : `${h + 1}`;
   };
-  const fullName = (h) =>
-    (layers > 1 ? `Layer ${model.get("layer") + 1}, head ` : "Head ") + headName(h);
+  const fullName = (h, l = chosenLayer()) =>
+    (layers > 1 ? `Layer ${l + 1}, head ` : "Head ") + headName(h);
   const shown = (i, j) => {
-    const l = model.get("layer"), h = model.get("head"), minus = model.get("compare");
-    return weight(l, h, i, j) - (minus < 0 ? 0 : weight(l, minus, i, j));
+    const l = chosenLayer(), minus = minusHead();
+    return weight(l, chosenHead(), i, j) - (minus < 0 ? 0 : weight(l, minus, i, j));
   };
-  const step = (value) => Math.max(0, Math.min(255, Math.floor(value * 256)));
+  const step = (value) => between(0, Math.floor(value * 256), 255);
   const color = (value) =>
-    model.get("compare") < 0
-      ? weightColors[step(value)]
-      : differenceColors[step((value + 1) / 2)];
+    minusHead() < 0 ? weightColors[step(value)] : differenceColors[step((value + 1) / 2)];
 
   function fill(select, options, chosen) {
     select.replaceChildren(
@@ -133,23 +142,31 @@ function render({ model, el }) {
   }
 
   function receive() {
+    show(root, picture || model.get("picture").inputs);
+    if (!model.get("picture").inputs) { // freed: another view of it was closed
+      model.set("shown", true);
+      return model.save_changes();
+    }
     picture = model.get("picture");
-    message.textContent = picture.error || picture.note;
-    message.classList.toggle("mha-error", Boolean(picture.error));
+    const { error, note } = picture;
+    message.textContent = plain(error ? `${error} The last picture stays.` : note);
+    message.classList.toggle("mha-error", Boolean(error));
+    sentence.setAttribute("aria-invalid", Boolean(error));
     [layers, count, n] = picture.shape;
+    words = picture.tokens.map(plain);
     const view = picture.weights;
     weights = new Float32Array(
       view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength),
     );
-    leftward = readsLeftward(picture.tokens.join(" "));
+    leftward = readsLeftward(words.join(" "));
     hovered = null;
     if (!edited) showControls();
     show(layerLabel, layers > 1);
-    fill(layer, Array.from({ length: layers }, (_, i) => [i, i + 1]), model.get("layer"));
+    fill(layer, Array.from({ length: layers }, (_, i) => [i, i + 1]), chosenLayer());
     const all = Array.from({ length: count }, (_, i) => [i, headName(i)]);
-    fill(head, all, model.get("head"));
-    fill(compare, [[-1, "none"], ...all], model.get("compare"));
-    fill(word, picture.tokens.map((t, i) => [i, `${i + 1} ${t}`]), chosenWord());
+    fill(head, all, chosenHead());
+    fill(compare, [[-1, "none"], ...all], minusHead());
+    fill(word, words.map((t, i) => [i, `${i + 1} ${t}`]), chosenWord());
     drawHeads();
     layMap();
     root.dataset.number = picture.number;
@@ -178,7 +195,7 @@ function render({ model, el }) {
           "button",
           {
             class: "mha-head", type: "button", role: "radio",
-            "aria-label": (layers > 1 ? `Layer ${l + 1}, head ` : "Head ") + headName(h),
+            "aria-label": fullName(h, l),
           },
           canvas,
         );
@@ -190,7 +207,7 @@ function render({ model, el }) {
   }
 
   function markHead() {
-    const chosen = model.get("layer") * count + model.get("head");
+    const chosen = chosenLayer() * count + chosenHead();
     [...heads.children].forEach((button, i) => {
       button.setAttribute("aria-checked", i === chosen);
       button.tabIndex = i === chosen ? 0 : -1;
@@ -210,20 +227,28 @@ function render({ model, el }) {
 
   // ---- the chosen head: `layMap` when words or sizes change, `paint` when a choice does
   let svg, cells, title, dot, bar, rowLayer, place; // place: where things stand
-  const zoom = () => (projector.checked ? 20 / 14 : 1);
 
   function layMap() {
-    const free = Math.max(300, stage.clientWidth || 800) / zoom();
+    show(stage, n);
+    if (!n) return; // what was freed cannot be computed again, as the message says
     ruler.font = LABEL_FONT;
-    const labels = picture.tokens.map((token) => shorten(token, 110));
+    const labels = words.map((word) => shorten(word, 110));
     const wide = Math.ceil(Math.max(40, ...labels.map((t) => ruler.measureText(t).width)));
-    const left = wide + 10, list = wide + 64; // list: the words and numbers at the right
-    const fan = free < 640 ? 64 : 130; // the lines between the map and the list
-    const side = Math.max(19, Math.min(28, Math.floor((free - left - fan - list) / n)));
+    // From left to right: words, map, lines, words and numbers. Lines and what follows
+    // stand below the map where there is not even room for small cells and short lines.
+    const left = wide + 10, list = wide + 62, small = 19, short = 44;
+    const free = Math.max(300, stage.offsetWidth - 16), large = 20 / 14;
+    const fit = free / (left + n * small + short + list); // at which zoom all just fits
+    const zoom = !projector.checked ? 1 : fit < 1.2 ? large : Math.min(fit, large);
+    const beside = zoom <= fit, room = free / zoom - left - (beside ? list : 0);
+    const side = between(small, Math.floor((room - (beside ? 100 : 0)) / n), 28);
+    const fan = beside ? between(short, room - n * side, 130) : 100;
     const top = 26 + Math.ceil(wide * 0.77) + 12; // labels lean by 50 degrees
     const right = left + n * side, bottom = top + n * side;
-    place = { left, top, side, right, bottom, end: right + fan, list, labels };
-    const width = Math.max(right + fan + list, left + 330), height = bottom + 34;
+    const rows = beside ? top : bottom + 48, start = beside ? right : left;
+    place = { left, top, side, right, bottom, rows, start, fan, list, labels, zoom };
+    const width = Math.max(right, start + fan + list, left + 330);
+    const height = (beside ? bottom : rows + n * side) + 36;
 
     cells = make("g", { class: "mha-cells", "shape-rendering": "crispEdges" });
     for (let i = 0; i < n; i++)
@@ -236,7 +261,7 @@ function render({ model, el }) {
     const text = make("g", { class: "mha-labels" });
     labels.forEach((label, i) => {
       const x = left + (column(i) + 0.55) * side, y = top + (i + 0.5) * side;
-      const full = () => make("title", {}, picture.tokens[i]);
+      const full = () => make("title", {}, words[i]);
       text.append(
         make("text", { x: left - 6, y, dy: "0.35em", "text-anchor": "end" }, label, full()),
         make("text", { x, y: top - 8, transform: `rotate(-50 ${x} ${top - 8})` }, label, full()),
@@ -249,7 +274,7 @@ function render({ model, el }) {
     svg = make(
       "svg",
       {
-        width: width * zoom(), height: height * zoom(), viewBox: `0 0 ${width} ${height}`,
+        width: width * zoom, height: height * zoom, viewBox: `0 0 ${width} ${height}`,
         role: "img", fill: "#1a1a1a", "font-size": FONT, "font-family": FAMILY,
       },
       make("rect", { width, height, fill: "#fff" }),
@@ -263,7 +288,7 @@ function render({ model, el }) {
   }
 
   function paint() {
-    const h = model.get("head"), minus = model.get("compare");
+    const h = chosenHead(), minus = minusHead();
     let at = 0;
     for (let i = 0; i < n; i++)
       for (let j = 0; j < n; j++)
@@ -278,7 +303,7 @@ function render({ model, el }) {
 
   function paintBar(plain) {
     const x = place.left, y = place.bottom + 14;
-    const width = Math.max(120, Math.min(250, n * place.side));
+    const width = between(120, n * place.side, 250);
     const table = plain ? weightColors : differenceColors;
     bar.replaceChildren(
       ...Array.from({ length: 64 }, (_, k) =>
@@ -293,21 +318,24 @@ function render({ model, el }) {
   }
 
   function drawRow() {
-    const { left, top, side, right, end, list, labels } = place;
+    const { left, top, side, right, rows, start, fan, list, labels } = place;
     const i = hovered ? hovered[0] : chosenWord();
-    const y = (k) => top + (k + 0.5) * side;
-    const start = right + 4, middle = (start + end) / 2;
+    const y = (k) => rows + (k + 0.5) * side;
+    const end = start + fan, middle = start + fan / 2;
+    const name = (y) =>
+      make("text", {
+        x: left - 6, y, dy: "0.35em", "text-anchor": "end",
+        "font-weight": 700, fill: "#0b5cad", stroke: "#fff", "stroke-width": 3,
+        "paint-order": "stroke",
+      }, labels[i]);
     const parts = [
       make("rect", {
         x: left, y: top + i * side, width: n * side, height: side,
         fill: "none", stroke: "#0b5cad", "stroke-width": 2.5,
       }),
-      make("text", {
-        x: left - 6, y: y(i), dy: "0.35em", "text-anchor": "end",
-        "font-weight": 700, fill: "#0b5cad", stroke: "#fff", "stroke-width": 3,
-        "paint-order": "stroke",
-      }, labels[i]),
+      name(top + (i + 0.5) * side),
     ];
+    if (start < right) parts.push(name(y(i))); // once more, where the lines begin
     if (hovered)
       parts.push(make("rect", {
         x: left + column(hovered[1]) * side, y: top + i * side, width: side, height: side,
@@ -319,10 +347,10 @@ function render({ model, el }) {
       if (size > Math.abs(shown(i, best))) best = j;
       if (size >= 0.005)
         parts.push(make("path", {
-          d: `M${start} ${y(i)}C${middle} ${y(i)} ${middle} ${y(j)} ${end} ${y(j)}`,
+          d: `M${start + 4} ${y(i)}C${middle} ${y(i)} ${middle} ${y(j)} ${end} ${y(j)}`,
           fill: "none", "stroke-width": 0.75 + 8 * size, "stroke-opacity": 0.25 + 0.75 * size,
-          stroke: model.get("compare") < 0
-            ? headColor(model.get("head"))
+          stroke: minusHead() < 0
+            ? headColor(chosenHead())
             : differenceColors[value > 0 ? 230 : 25],
         }));
     }
@@ -343,8 +371,8 @@ function render({ model, el }) {
   }
 
   function sayRow(i) {
-    const h = model.get("head"), minus = model.get("compare");
-    const word = (j) => isolate(picture.tokens[j]);
+    const h = chosenHead(), minus = minusHead();
+    const word = (j) => isolate(words[j]);
     const name = fullName(h);
     if (hovered) {
       const [, j] = hovered;
@@ -373,10 +401,10 @@ function render({ model, el }) {
     model.save_changes(); // tells Python; nobody waits for it
   }
   function chosen() {
-    if (choosing) return; // once, when all is set
-    layer.value = model.get("layer");
-    head.value = model.get("head");
-    compare.value = model.get("compare");
+    if (choosing || !n) return; // once, when all is set
+    layer.value = chosenLayer();
+    head.value = chosenHead();
+    compare.value = minusHead();
     word.value = chosenWord();
     markHead();
     paint();
@@ -388,8 +416,8 @@ function render({ model, el }) {
     layMap();
   });
   function under(event) {
-    const box = svg.getBoundingClientRect(), { left, top, side, right } = place;
-    const x = (event.clientX - box.left) / zoom(), y = (event.clientY - box.top) / zoom();
+    const box = svg.getBoundingClientRect(), { left, top, side, right, zoom } = place;
+    const x = (event.clientX - box.left) / zoom, y = (event.clientY - box.top) / zoom;
     const i = Math.floor((y - top) / side);
     if (i < 0 || i >= n) return null;
     if (x < left) return [i, null];
@@ -423,7 +451,7 @@ function render({ model, el }) {
     if (!news.length) return;
     waiting = setTimeout(() => {
       message.textContent =
-        "Waiting for the kernel. If it was restarted, run this cell again.";
+        "The kernel does not answer. If it was restarted, run this cell again.";
     }, 1000);
     for (const [name, value] of news) model.set(name, value);
     model.save_changes();
@@ -453,7 +481,7 @@ function render({ model, el }) {
 
   // ---- saving
   function save(blob, ending) {
-    const link = make("a", { download: `attention-head-${model.get("head") + 1}.${ending}` });
+    const link = make("a", { download: `attention-head-${chosenHead() + 1}.${ending}` });
     link.href = URL.createObjectURL(blob);
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
@@ -477,17 +505,20 @@ function render({ model, el }) {
   model.on(selection, chosen);
   let drawnWidth = 0;
   const resized = new ResizeObserver(() => {
-    if (stage.clientWidth !== drawnWidth) layMap();
-    drawnWidth = stage.clientWidth;
+    if (stage.offsetWidth !== drawnWidth) layMap();
+    drawnWidth = stage.offsetWidth;
   });
   el.append(root);
   receive();
   resized.observe(stage);
   return () => {
+    root.remove(); // `el` is kept by who gave it to us
     resized.disconnect();
     clearTimeout(waiting);
     model.off("change:picture", answered);
     model.off(selection, chosen);
+    model.set("shown", false); // another view, if there is one, will object
+    model.save_changes();
   };
 }
 

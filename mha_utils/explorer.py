@@ -18,6 +18,13 @@ from mha_utils.heatmaps import DIFFERENCE_MAP, HEAD_COLORS, WEIGHT_MAP
 from mha_utils.sentences import AttentionMaps
 
 _FOLDER = Path(__file__).parent
+_NOTHING = {
+    "tokens": [],
+    "shape": [0] * 3,
+    "weights": b"",
+    "head_names": [],
+    "note": "",
+}
 
 
 class Explorer(anywidget.AnyWidget):
@@ -28,8 +35,8 @@ class Explorer(anywidget.AnyWidget):
     attend : callable
         ``attend(sentence)`` returns `AttentionMaps`, or raises an exception whose
         message tells the reader what is wrong with the sentence. If it takes keyword
-        arguments named ``causal`` or ``temperature``, the explorer shows a switch or a
-        slider for them.
+        arguments ``causal`` or ``temperature`` with a default, the explorer shows a
+        switch or a slider for them.
     sentence : str
         The sentence to begin with.
     layer, head : int
@@ -65,6 +72,8 @@ class Explorer(anywidget.AnyWidget):
     compare = traitlets.Int(-1).tag(sync=True)
     picture = traitlets.Dict().tag(sync=True)
     """Words, maps and messages: one message, so that they always belong together."""
+    shown = traitlets.Bool(True).tag(sync=True)
+    """Whether a page shows the explorer; if none does, the maps are freed."""
     initial = traitlets.Dict().tag(sync=True)
     colors = traitlets.Dict().tag(sync=True)
 
@@ -83,17 +92,15 @@ class Explorer(anywidget.AnyWidget):
         controls = {
             name: parameters[name].default
             for name in ("causal", "temperature")
-            if name in parameters
+            if name in parameters and isinstance(parameters[name].default, (int, float))
         }
-        self._attend, self._max_words = attend, max_words
-        self._drawn = 0
         chosen = {"layer": layer, "head": head, "word": word, "compare": compare}
-        start = {"sentence": sentence, **controls, **chosen}
-        super().__init__(**start, initial=start, colors=_colors())
-        self._update()
-        if self.picture["error"]:
-            raise ValueError(self.picture["error"])
-        layers, heads, n = self.picture["shape"]
+        inputs = {"sentence": _well_formed(sentence), **controls}
+        self._attend, self._max_words = attend, max_words
+        picture = {"number": 1, **self._answer(inputs)}
+        if picture["error"]:
+            raise ValueError(picture["error"])
+        layers, heads, n = picture["shape"]
         for name, low, high in (
             ("layer", 0, layers),
             ("head", 0, heads),
@@ -104,28 +111,44 @@ class Explorer(anywidget.AnyWidget):
                 raise ValueError(
                     f"{name} is {chosen[name]}; it must be from {low} to {high - 1}"
                 )
-        self.observe(self._update, ["sentence", "causal", "temperature"])
+        start = inputs | chosen
+        super().__init__(**start, picture=picture, initial=start, colors=_colors())
+        self.observe(self._update, ["sentence", "causal", "temperature", "shown"])
 
     def __repr__(self) -> str:
         return f"Explorer of {self.initial['sentence']!r}; it needs a running kernel"
 
-    def _update(self, change: object = None) -> None:
-        """Compute the maps of what the controls show; on failure keep the last ones."""
-        asked = {
+    @traitlets.validate("sentence")
+    def _validate_sentence(self, proposal: dict) -> str:
+        return _well_formed(proposal["value"])
+
+    def _update(self, change: object) -> None:
+        """Send the maps of what the controls show, or free them if nobody looks."""
+        number = self.picture["number"] + 1
+        if not self.shown:
+            self.picture = _NOTHING | {"number": number}
+            return
+        inputs = {
             name: getattr(self, name)
-            for name in ("causal", "temperature")
+            for name in ("sentence", "causal", "temperature")
             if getattr(self, name) is not None
         }
-        answer = {"error": ""}
+        if inputs != self.picture.get("inputs"):  # several changes make one picture
+            self.picture = {**self.picture, **self._answer(inputs), "number": number}
+
+    def _answer(self, inputs: dict) -> dict:
+        """Compute the maps for these inputs; if there are none, say why."""
+        answer = {"inputs": inputs, "error": ""}
+        controls = {name: inputs[name] for name in inputs if name != "sentence"}
         try:
-            maps = self._attend(self.sentence, **asked)
+            maps = self._attend(inputs["sentence"], **controls)
             layers, heads, n, _ = maps.weights.shape
             if n > self._max_words:
                 raise ValueError(
                     f"This sentence has {n} words; the explorer draws at most "
-                    f"{self._max_words}. The last picture stays."
+                    f"{self._max_words}."
                 )
-            answer |= {
+            return answer | {
                 "tokens": maps.tokens,
                 "shape": [layers, heads, n],
                 "weights": np.ascontiguousarray(maps.weights, "<f4").tobytes(),
@@ -133,16 +156,16 @@ class Explorer(anywidget.AnyWidget):
                 "note": maps.note,
             }
         except ValueError as error:
-            answer["error"] = str(error)
-        except Exception as error:  # shown where the learner looks, not lost in a log
-            answer["error"] = f"attend failed: {type(error).__name__}: {error}"
-        self._drawn += 1
-        self.picture = {
-            **self.picture,
-            **answer,
-            "number": self._drawn,
-            "inputs": {"sentence": self.sentence, **asked},
-        }
+            return answer | {"error": str(error) or "attend failed: ValueError"}
+        # Shown where the learner looks, not lost in a log; the page waits for an
+        # answer, also when the kernel was interrupted.
+        except (Exception, KeyboardInterrupt) as error:
+            return answer | {"error": f"attend failed: {type(error).__name__}: {error}"}
+
+
+def _well_formed(text: str) -> str:
+    """Replace halves of surrogate pairs, which no message can carry."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _colors() -> dict[str, bytes | list[str]]:

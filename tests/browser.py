@@ -1,0 +1,185 @@
+"""JupyterLab in a headless Chromium, for the tests and benchmarks of what readers see.
+
+JupyterLab is served to this machine alone, from a folder that it may write to.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).parent.parent
+NO_CHROMIUM = (
+    "There is no Chromium on this machine. Install it, on Debian or Ubuntu by "
+    "`apt-get install chromium`, elsewhere from chromium.org or as Google Chrome."
+)
+
+
+def find_chromium() -> str | None:
+    """Return the path of the system's Chromium or Chrome, or None."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+@dataclass
+class Server:
+    """A running JupyterLab."""
+
+    folder: Path
+    port: int
+    token: str
+
+    def api(self, path: str, method: str = "GET") -> object:
+        """Ask the server itself, not a kernel."""
+        url = f"http://127.0.0.1:{self.port}/api/{path}"
+        headers = {"Authorization": f"token {self.token}"}
+        request = urllib.request.Request(url, method=method, headers=headers)
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return json.loads(answer.read() or "null")
+
+    def write(self, name: str, *sources: str) -> str:
+        """Write a notebook of code cells into the served folder; return its name."""
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec})
+        nbformat.write(notebook, self.folder / name)
+        return name
+
+    def stop_kernels(self) -> None:
+        """End the kernels, which outlive the pages that started them."""
+        for session in self.api("sessions"):
+            self.api(f"sessions/{session['id']}", "DELETE")
+
+
+@contextlib.contextmanager
+def serve(folder: Path):
+    """Serve JupyterLab from `folder`, untouched by the user's settings."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = Server(folder, port, secrets.token_hex(16))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        settings = Path(home) / "config" / "labconfig" / "page_config.json"
+        settings.parent.mkdir(parents=True)
+        news = "@jupyterlab/apputils-extension:announcements"  # would ask the internet
+        settings.write_text(json.dumps({"disabledExtensions": {news: True}}))
+        environment = os.environ | {
+            "PYTHONPATH": str(ROOT),
+            "IPYTHONDIR": f"{home}/ipython",
+            "JUPYTER_CONFIG_DIR": f"{home}/config",
+            "JUPYTER_DATA_DIR": f"{home}/data",
+            "JUPYTER_RUNTIME_DIR": f"{home}/runtime",
+            "JUPYTERLAB_SETTINGS_DIR": f"{home}/settings",
+            "JUPYTERLAB_WORKSPACES_DIR": f"{home}/workspaces",
+        }
+        command = [
+            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={port}",
+            "--ServerApp.port_retries=0",
+            f"--ServerApp.root_dir={folder}",
+            f"--IdentityProvider.token={server.token}",
+            "--LabApp.expose_app_in_browser=True",
+            "--LabApp.extension_manager=readonly",
+        ]
+        log = Path(home) / "log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command, env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+        try:
+            deadline = time.monotonic() + 60
+            while True:
+                with contextlib.suppress(OSError):
+                    server.api("status")
+                    break
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"JupyterLab does not start:\n{log.read_text()}")
+                time.sleep(0.05)
+            yield server
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextlib.contextmanager
+def browse(size: tuple[int, int] = (1366, 768)):
+    """Start Chromium; yield a Playwright context whose pages have this size."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(),
+            args=["--disable-gpu", "--disable-background-networking"],
+        )
+        width, height = size
+        context = browser.new_context(viewport={"width": width, "height": height})
+        try:
+            yield context
+        finally:
+            browser.close()
+
+
+def open_notebook(context, server: Server, name: str, port: int | None = None):
+    """Open a notebook in JupyterLab; return the page once its kernel is idle.
+
+    The page keeps the errors that its scripts report in the list ``page.errors``.
+    """
+    page = context.new_page()
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on(
+        "console",
+        lambda said: page.errors.append(said.text) if said.type == "error" else None,
+    )
+    page.on("dialog", lambda dialog: dialog.accept())  # leave without saving
+    page.goto(
+        f"http://127.0.0.1:{port or server.port}/lab/tree/{name}"
+        f"?token={server.token}&reset"
+    )
+    page.wait_for_function(
+        """() => {
+            const notebook = window.jupyterapp?.shell.currentWidget;
+            return notebook?.context?.isReady
+              && notebook.sessionContext?.session?.kernel?.status === "idle";
+        }""",
+        timeout=60_000,
+    )
+    return page
+
+
+def run_all(page) -> None:
+    """Run all cells and wait for the last; fail if one of them fails."""
+    command = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
+    failed = page.locator("[data-mime-type='application/vnd.jupyter.error']")
+    stderr = page.locator("[data-mime-type='application/vnd.jupyter.stderr']")
+    done = page.evaluate(command)
+    said = failed.all_text_contents() + stderr.all_text_contents()
+    assert done and not said, f"Run All failed: {said}"
+
+
+def until(check, *arguments, seconds: float = 10, **options):
+    """Call `check` until it no longer raises AssertionError; return what it returns."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return check(*arguments, **options)
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.03)
