@@ -18,11 +18,10 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
-// The colours of a map, 256 steps of three bytes, as CSS.
-function readColors(bytes) {
-  const rgb = (i) => [0, 1, 2].map((k) => bytes.getUint8(3 * i + k));
-  return Array.from({ length: 256 }, (_, i) => `rgb(${rgb(i)})`);
-}
+// The colours of a map, 256 steps of three bytes, as numbers or as CSS.
+const readColors = (bytes) =>
+  Array.from({ length: 256 }, (_, i) => [0, 1, 2].map((k) => bytes.getUint8(3 * i + k)));
+const css = (colors) => colors.map((color) => `rgb(${color})`);
 
 // Cut a long word between two characters as people see them, so that it fits.
 const ruler = document.createElement("canvas").getContext("2d");
@@ -51,8 +50,8 @@ const readsLeftward = (text) =>
 
 function render({ model, el }) {
   const colors = model.get("colors");
-  const weightColors = readColors(colors.weights);
-  const differenceColors = readColors(colors.difference);
+  const weightColors = css(readColors(colors.weights));
+  const differenceColors = css(readColors(colors.difference));
   const headColor = (head) => colors.heads[head % colors.heads.length];
 
   // ---- controls
@@ -78,6 +77,7 @@ function render({ model, el }) {
   const heads = make("div", {
     class: "mha-heads", role: "radiogroup", "aria-label": "All heads",
   });
+  const glance = make("canvas", { "aria-hidden": "true" });
   const stage = make("div", {
     class: "mha-stage", tabindex: 0, role: "group", "aria-label": "Attention map",
   });
@@ -89,7 +89,7 @@ function render({ model, el }) {
       labelled("Sentence", sentence, "mha-sentence"),
       layerLabel, labelled("Head", head), labelled("Minus", compare),
       labelled("Word", word), causalLabel, temperatureLabel),
-    message, heads, stage, inWords,
+    message, make("div", { class: "mha-glance" }, heads, glance), stage, inWords,
     make("div", { class: "mha-bar" },
       labelled("Projector size", projector), reset, savePng, saveSvg),
   );
@@ -101,29 +101,31 @@ function render({ model, el }) {
 
   // ---- what is shown
   let picture, words, weights, layers, count, n, leftward; // set by `receive`
+  let l, h, minus, chosenWord; // the layer, head and so on, set by `look`
   let hovered = null; // [row, column] under the pointer
-  const chosenWord = () => {
-    const i = model.get("word");
-    return i < 0 || i >= n ? n - 1 : i;
-  };
-  const chosenLayer = () => between(0, model.get("layer"), layers - 1);
-  const chosenHead = () => between(0, model.get("head"), count - 1);
-  const minusHead = () => between(-1, model.get("compare"), count - 1);
+
+  function look() {
+    const [layer, head, compare, word] = ["layer", "head", "compare", "word"].map(
+      (name) => model.get(name),
+    );
+    l = between(0, layer, layers - 1);
+    h = between(0, head, count - 1);
+    minus = between(-1, compare, count - 1);
+    chosenWord = word < 0 || word >= n ? n - 1 : word;
+  }
+
   const weight = (l, h, i, j) => weights[((l * count + h) * n + i) * n + j];
+  const shown = (i, j) => weight(l, h, i, j) - (minus < 0 ? 0 : weight(l, minus, i, j));
+  const step = (value) => between(0, Math.floor(value * 256), 255);
+  const color = (value) =>
+    minus < 0 ? weightColors[step(value)] : differenceColors[step((value + 1) / 2)];
   const column = (j) => (leftward ? n - 1 - j : j); // right-to-left text runs leftward
   const headName = (h) => {
     const name = picture.head_names[h];
     return name ? `${h + 1} ${plain(name)}` : `${h + 1}`;
   };
-  const fullName = (h, l = chosenLayer()) =>
-    (layers > 1 ? `Layer ${l + 1}, head ` : "Head ") + headName(h);
-  const shown = (i, j) => {
-    const l = chosenLayer(), minus = minusHead();
-    return weight(l, chosenHead(), i, j) - (minus < 0 ? 0 : weight(l, minus, i, j));
-  };
-  const step = (value) => between(0, Math.floor(value * 256), 255);
-  const color = (value) =>
-    minusHead() < 0 ? weightColors[step(value)] : differenceColors[step((value + 1) / 2)];
+  const fullName = (h, layer = l) =>
+    (layers > 1 ? `Layer ${layer + 1}, head ` : "Head ") + headName(h);
 
   function fill(select, options, chosen) {
     select.replaceChildren(
@@ -160,58 +162,79 @@ function render({ model, el }) {
     );
     leftward = readsLeftward(words.join(" "));
     hovered = null;
+    look();
     if (!edited) showControls();
     show(layerLabel, layers > 1);
-    fill(layer, Array.from({ length: layers }, (_, i) => [i, i + 1]), chosenLayer());
+    fill(layer, Array.from({ length: layers }, (_, i) => [i, i + 1]), l);
     const all = Array.from({ length: count }, (_, i) => [i, headName(i)]);
-    fill(head, all, chosenHead());
-    fill(compare, [[-1, "none"], ...all], minusHead());
-    fill(word, words.map((t, i) => [i, `${i + 1} ${t}`]), chosenWord());
+    fill(head, all, h);
+    fill(compare, [[-1, "none"], ...all], minus);
+    fill(word, words.map((t, i) => [i, `${i + 1} ${t}`]), chosenWord);
     drawHeads();
     layMap();
     root.dataset.number = picture.number;
   }
 
-  // ---- all heads at a glance
+  // ---- all heads at a glance: on one canvas, for one in each button would be slow
+  const sheet = document.createElement("canvas"); // a pixel for each weight
   function drawHeads() {
-    const side = layers > 1 ? Math.max(20, Math.min(40, Math.floor(400 / count))) : 48;
+    [sheet.width, sheet.height] = [count * n || 1, layers * n || 1];
+    const context = sheet.getContext("2d");
+    const pixels = context.createImageData(sheet.width, sheet.height);
+    const table = readColors(colors.weights);
+    for (let row = 0, at = 0; row < layers * n; row++)
+      for (let h = 0; h < count; h++)
+        for (let j = 0; j < n; j++, at += 4) {
+          const value = weight(Math.floor(row / n), h, row % n, column(j));
+          pixels.data.set(table[step(value)], at);
+          pixels.data[at + 3] = 255;
+        }
+    context.putImageData(pixels, 0, 0);
+    const side = layers > 1 ? between(20, Math.floor(400 / count), 40) : 48;
     heads.style.gridTemplateColumns =
       layers > 1 ? `repeat(${count}, auto)` : "repeat(auto-fill, minmax(7em, auto))";
     heads.replaceChildren();
     for (let l = 0; l < layers; l++)
       for (let h = 0; h < count; h++) {
-        const canvas = make("canvas", { width: n, height: n, "aria-hidden": "true" });
-        canvas.style.width = canvas.style.height = `calc(${side} / 14 * var(--size))`;
-        const context = canvas.getContext("2d");
-        const pixels = context.createImageData(n, n);
-        for (let i = 0; i < n; i++)
-          for (let j = 0; j < n; j++) {
-            const at = 4 * (i * n + column(j)), k = 3 * step(weight(l, h, i, j));
-            for (const c of [0, 1, 2]) pixels.data[at + c] = colors.weights.getUint8(k + c);
-            pixels.data[at + 3] = 255;
-          }
-        context.putImageData(pixels, 0, 0);
+        const map = make("span"); // where its part of the sheet will be
+        map.style.width = map.style.height = `calc(${side} / ${FONT} * var(--size))`;
         const button = make(
           "button",
           {
-            class: "mha-head", type: "button", role: "radio",
-            "aria-label": fullName(h, l),
+            class: "mha-head", type: "button", role: "radio", tabindex: -1,
+            "aria-label": fullName(h, l), "aria-checked": "false",
           },
-          canvas,
+          map,
         );
         if (layers === 1) button.append(headName(h));
         button.addEventListener("click", () => choose({ layer: l, head: h }));
         heads.append(button);
       }
+    placeHeads();
     markHead();
   }
 
-  function markHead() {
-    const chosen = chosenLayer() * count + chosenHead();
-    [...heads.children].forEach((button, i) => {
-      button.setAttribute("aria-checked", i === chosen);
-      button.tabIndex = i === chosen ? 0 : -1;
+  function placeHeads() {
+    const { offsetWidth, offsetHeight } = heads, dots = devicePixelRatio;
+    [glance.width, glance.height] = [offsetWidth * dots, offsetHeight * dots];
+    [glance.style.width, glance.style.height] = [`${offsetWidth}px`, `${offsetHeight}px`];
+    const context = glance.getContext("2d");
+    context.scale(dots, dots);
+    context.imageSmoothingEnabled = false;
+    [...heads.children].forEach(({ firstChild: map }, i) => {
+      const from = [(i % count) * n, Math.floor(i / count) * n, n, n];
+      const { offsetLeft, offsetTop, offsetWidth } = map;
+      context.drawImage(sheet, ...from, offsetLeft, offsetTop, offsetWidth, offsetWidth);
     });
+  }
+
+  function markHead() {
+    const mark = (button, chosen) => {
+      button?.setAttribute("aria-checked", chosen);
+      button?.setAttribute("tabindex", chosen ? 0 : -1);
+    };
+    mark(heads.querySelector("[aria-checked=true]"), false);
+    mark(heads.children[l * count + h], true);
   }
 
   heads.addEventListener("keydown", (event) => {
@@ -226,7 +249,8 @@ function render({ model, el }) {
   });
 
   // ---- the chosen head: `layMap` when words or sizes change, `paint` when a choice does
-  let svg, cells, title, dot, bar, rowLayer, place; // place: where things stand
+  let svg, cells, title, dot, bar, rowLayer, list; // drawn
+  let place; // where things stand
 
   function layMap() {
     show(stage, n);
@@ -236,18 +260,19 @@ function render({ model, el }) {
     const wide = Math.ceil(Math.max(40, ...labels.map((t) => ruler.measureText(t).width)));
     // From left to right: words, map, lines, words and numbers. Lines and what follows
     // stand below the map where there is not even room for small cells and short lines.
-    const left = wide + 10, list = wide + 62, small = 19, short = 44;
+    const left = wide + 10, after = wide + 62, small = 19, short = 44;
     const free = Math.max(300, stage.offsetWidth - 16), large = 20 / 14;
-    const fit = free / (left + n * small + short + list); // at which zoom all just fits
+    const fit = free / (left + n * small + short + after); // at which zoom all just fits
     const zoom = !projector.checked ? 1 : fit < 1.2 ? large : Math.min(fit, large);
-    const beside = zoom <= fit, room = free / zoom - left - (beside ? list : 0);
+    const beside = zoom <= fit, room = free / zoom - left - (beside ? after : 0);
     const side = between(small, Math.floor((room - (beside ? 100 : 0)) / n), 28);
     const fan = beside ? between(short, room - n * side, 130) : 100;
     const top = 26 + Math.ceil(wide * 0.77) + 12; // labels lean by 50 degrees
     const right = left + n * side, bottom = top + n * side;
     const rows = beside ? top : bottom + 48, start = beside ? right : left;
-    place = { left, top, side, right, bottom, rows, start, fan, list, labels, zoom };
-    const width = Math.max(right, start + fan + list, left + 330);
+    const end = start + fan;
+    place = { left, top, side, right, bottom, rows, start, end, labels, zoom };
+    const width = Math.max(right, end + after, left + 330);
     const height = (beside ? bottom : rows + n * side) + 36;
 
     cells = make("g", { class: "mha-cells", "shape-rendering": "crispEdges" });
@@ -258,13 +283,24 @@ function render({ model, el }) {
             x: left + column(j) * side, y: top + i * side, width: side, height: side,
           }),
         );
-    const text = make("g", { class: "mha-labels" });
+    const lean = make("g", { transform: "rotate(-50)" });
+    const text = make("g", { class: "mha-labels" }, lean);
+    list = make("g", { class: "mha-list" });
+    const angle = (-50 * Math.PI) / 180, cos = Math.cos(angle), sin = Math.sin(angle);
     labels.forEach((label, i) => {
-      const x = left + (column(i) + 0.55) * side, y = top + (i + 0.5) * side;
+      const x = left + (column(i) + 0.55) * side, up = top - 8;
+      const y = (top) => ({ y: top + (i + 0.5) * side, dy: "0.35em" });
       const full = () => make("title", {}, words[i]);
+      const number = { "text-anchor": "end", "font-variant-numeric": "tabular-nums" };
+      lean.append(
+        make("text", { x: x * cos + up * sin, y: up * cos - x * sin }, label, full()),
+      );
       text.append(
-        make("text", { x: left - 6, y, dy: "0.35em", "text-anchor": "end" }, label, full()),
-        make("text", { x, y: top - 8, transform: `rotate(-50 ${x} ${top - 8})` }, label, full()),
+        make("text", { x: left - 6, ...y(top), "text-anchor": "end" }, label, full()),
+      );
+      list.append(
+        make("text", { x: end + 6, ...y(rows) }, label),
+        make("text", { x: end + after - 4, ...y(rows), ...number, class: "mha-number" }),
       );
     });
     dot = make("circle", { cx: 9, cy: 13, r: 7 });
@@ -281,47 +317,50 @@ function render({ model, el }) {
       dot, title,
       make("text", { x: left - 6, y: top - 8, "text-anchor": "end" }, "query"),
       make("text", { x: right + 14, y: top - 8 }, "key"),
-      cells, text, bar, rowLayer,
+      cells, text, bar, list, rowLayer,
     );
     stage.replaceChildren(svg);
     paint();
   }
 
   function paint() {
-    const h = chosenHead(), minus = minusHead();
-    let at = 0;
-    for (let i = 0; i < n; i++)
-      for (let j = 0; j < n; j++)
-        cells.children[at++].setAttribute("fill", color(shown(i, j)));
+    for (let i = 0, at = 0; i < n; i++)
+      for (let j = 0; j < n; j++, at++) update(cells.children[at], "fill", color(shown(i, j)));
     dot.setAttribute("fill", headColor(h));
     title.textContent =
       fullName(h) + (minus < 0 ? "" : ` minus head ${headName(minus)}`);
-    paintBar(minus < 0);
+    paintBar();
     drawRow();
     root.dataset.head = h;
   }
 
-  function paintBar(plain) {
+  function update(node, name, value) { // what is as it was costs the browser nothing
+    if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+  }
+
+  function paintBar() {
+    const [low, what, table] = minus < 0
+      ? ["0", "1   attention weight", weightColors]
+      : ["−1", "1   difference of weights", differenceColors];
+    if (bar.textContent === low + what) return;
     const x = place.left, y = place.bottom + 14;
     const width = between(120, n * place.side, 250);
-    const table = plain ? weightColors : differenceColors;
     bar.replaceChildren(
+      make("text", { x: x - 6, y: y + 11, "text-anchor": "end" }, low),
+      make("text", { x: x + width + 6, y: y + 11 }, what),
       ...Array.from({ length: 64 }, (_, k) =>
         make("rect", {
           x: x + (k * width) / 64, y, width: width / 64 + 0.5, height: 12,
           fill: table[4 * k + 2],
         })),
-      make("text", { x: x - 6, y: y + 11, "text-anchor": "end" }, plain ? "0" : "−1"),
-      make("text", { x: x + width + 6, y: y + 11 },
-        plain ? "1   attention weight" : "1   difference of weights"),
     );
   }
 
   function drawRow() {
-    const { left, top, side, right, rows, start, fan, list, labels } = place;
-    const i = hovered ? hovered[0] : chosenWord();
+    const { left, top, side, right, rows, start, end, labels } = place;
+    const i = hovered ? hovered[0] : chosenWord;
     const y = (k) => rows + (k + 0.5) * side;
-    const end = start + fan, middle = start + fan / 2;
+    const middle = (start + end) / 2;
     const name = (y) =>
       make("text", {
         x: left - 6, y, dy: "0.35em", "text-anchor": "end",
@@ -349,21 +388,17 @@ function render({ model, el }) {
         parts.push(make("path", {
           d: `M${start + 4} ${y(i)}C${middle} ${y(i)} ${middle} ${y(j)} ${end} ${y(j)}`,
           fill: "none", "stroke-width": 0.75 + 8 * size, "stroke-opacity": 0.25 + 0.75 * size,
-          stroke: minusHead() < 0
-            ? headColor(chosenHead())
+          stroke: minus < 0
+            ? headColor(h)
             : differenceColors[value > 0 ? 230 : 25],
         }));
     }
-    labels.forEach((label, j) => {
-      const weightStyle = { "font-weight": j === best ? 700 : 400, dy: "0.35em" };
-      parts.push(
-        make("text", { x: end + 6, y: y(j), ...weightStyle }, label),
-        make("text", {
-          x: end + list - 4, y: y(j), "text-anchor": "end", class: "mha-number",
-          "font-variant-numeric": "tabular-nums", ...weightStyle,
-        }, number(shown(i, j))),
-      );
-    });
+    for (let j = 0; j < n; j++) {
+      const [name, share] = [list.children[2 * j], list.children[2 * j + 1]];
+      const text = number(shown(i, j)), bold = j === best ? "700" : "400";
+      if (share.textContent !== text) share.textContent = text;
+      for (const node of [name, share]) update(node, "font-weight", bold);
+    }
     rowLayer.replaceChildren(...parts);
     inWords.textContent = sayRow(i);
     svg.setAttribute("aria-label", inWords.textContent);
@@ -371,23 +406,15 @@ function render({ model, el }) {
   }
 
   function sayRow(i) {
-    const h = chosenHead(), minus = minusHead();
     const word = (j) => isolate(words[j]);
-    const name = fullName(h);
-    if (hovered) {
-      const [, j] = hovered;
-      return minus < 0
-        ? `${name}: ${word(i)} gives ${number(shown(i, j))} of its attention to ${word(j)}.`
-        : `${word(i)} to ${word(j)}: ${number(shown(i, j))} more in head ${headName(h)} ` +
-          `than in head ${headName(minus)}.`;
-    }
-    const order = Array.from({ length: n }, (_, j) => j)
+    const share = (j, digits) => `${number(shown(i, j), digits)} to ${word(j)}`;
+    const order = hovered ? [hovered[1]] : Array.from({ length: n }, (_, j) => j)
       .sort((a, b) => Math.abs(shown(i, b)) - Math.abs(shown(i, a)))
       .slice(0, 3)
       .filter((j, k) => k === 0 || Math.abs(shown(i, j)) >= 0.005);
-    const list = order.map((j) => `${number(shown(i, j), 2)} to ${word(j)}`).join(", ");
+    const list = order.map((j) => share(j, hovered ? 3 : 2)).join(", ");
     return minus < 0
-      ? `${name}: ${word(i)} gives ${list.replace(" to ", " of its attention to ")}.`
+      ? `${fullName(h)}: ${word(i)} gives ${list.replace(" to ", " of its attention to ")}.`
       : `${word(i)}: head ${headName(h)} minus head ${headName(minus)} is ${list}.`;
   }
 
@@ -398,14 +425,13 @@ function render({ model, el }) {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);
     choosing = false;
     chosen();
-    model.save_changes(); // tells Python; nobody waits for it
+    // Python is told when this is on the screen; nobody waits for it.
+    requestAnimationFrame(() => setTimeout(() => model.save_changes()));
   }
   function chosen() {
     if (choosing || !n) return; // once, when all is set
-    layer.value = chosenLayer();
-    head.value = chosenHead();
-    compare.value = minusHead();
-    word.value = chosenWord();
+    look();
+    [layer.value, head.value, compare.value, word.value] = [l, h, minus, chosenWord];
     markHead();
     paint();
   }
@@ -413,7 +439,7 @@ function render({ model, el }) {
     select.addEventListener("input", () => choose({ [name]: Number(select.value) }));
   projector.addEventListener("input", () => {
     root.classList.toggle("mha-projector", projector.checked);
-    layMap();
+    resize();
   });
   function under(event) {
     const box = svg.getBoundingClientRect(), { left, top, side, right, zoom } = place;
@@ -436,6 +462,12 @@ function render({ model, el }) {
     const at = under(event);
     if (at) choose({ word: at[0] });
   });
+
+  function resize() {
+    if (!n) return;
+    placeHeads();
+    layMap();
+  }
 
   // ---- asking the kernel: one question at a time, and then the latest one
   let waiting = null, edited = false;
@@ -481,7 +513,7 @@ function render({ model, el }) {
 
   // ---- saving
   function save(blob, ending) {
-    const link = make("a", { download: `attention-head-${chosenHead() + 1}.${ending}` });
+    const link = make("a", { download: `attention-head-${h + 1}.${ending}` });
     link.href = URL.createObjectURL(blob);
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
@@ -505,7 +537,7 @@ function render({ model, el }) {
   model.on(selection, chosen);
   let drawnWidth = 0;
   const resized = new ResizeObserver(() => {
-    if (stage.offsetWidth !== drawnWidth) layMap();
+    if (stage.offsetWidth !== drawnWidth) resize();
     drawnWidth = stage.offsetWidth;
   });
   el.append(root);

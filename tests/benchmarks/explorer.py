@@ -95,7 +95,8 @@ def changed(_):
         shown.set_data(weights)
         shown.axes.draw_artist(shown)
     file = io.BytesIO()
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).save(file, "png", compress_level=1)
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba()))
+    picture.save(file, "png", compress_level=1)
     image.value = file.getvalue()
 changed(None)
 text.observe(changed, "value")
@@ -103,7 +104,8 @@ ipywidgets.VBox([text, image])
 """
 
 # What happens from the event to the end of the frame that shows its effect: scripts,
-# style, layout and paint. It begins with a frame, so that waiting for one is left out.
+# style, layout and paint. It begins with a frame, so that waiting for one is left out,
+# and ends with what the page does first after it.
 IN_PAGE = """async ([index, what, times]) => {
     const root = document.querySelectorAll(".mha-explorer")[index];
     root.scrollIntoView();
@@ -127,13 +129,9 @@ IN_PAGE = """async ([index, what, times]) => {
         await new Promise(requestAnimationFrame);
         const start = performance.now();
         act(k);
-        await new Promise((done) => {
-            const channel = new MessageChannel(); // after this frame was painted
-            channel.port1.onmessage = done;
-            channel.port2.postMessage(null);
-        });
+        await scheduler.postTask(() => {}, { priority: "user-blocking" });
         taken.push(performance.now() - start);
-        await new Promise((done) => setTimeout(done, 20));
+        await new Promise((done) => setTimeout(done, 60));
     }
     return taken;
 }"""
@@ -258,7 +256,7 @@ def in_kernel(page, code: str, value: str = "None"):
         }""",
         [code, value],
     )
-    return None if answer == "None" else np.array(answer.strip("[]").split(", "), float)
+    return None if answer == "None" else np.array(answer.strip("[]").split(","), float)
 
 
 def report(name: str, taken) -> None:
@@ -309,9 +307,7 @@ def explorers(context, server) -> None:
             )
         time.sleep(1)
         grown = in_kernel(page, "", "memory()") - start
-        print(
-            f"{f'MB more after running the cell 20 times more, {name}':58}{grown[0]:9.1f}"
-        )
+        print(f"{f'MB more after 20 re-runs of the cell, {name}':58}{grown[0]:9.1f}")
     page.close()
     server.stop_kernels()
 

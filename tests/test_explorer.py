@@ -1,0 +1,223 @@
+"""The explorer's part in the kernel; tests/test_browser.py looks at the page."""
+
+import functools
+
+import ipywidgets
+import numpy as np
+import pytest
+
+from mha_utils.explorer import Explorer
+from mha_utils.heatmaps import HEAD_COLORS
+from mha_utils.sentences import AttentionMaps, attend
+
+SENTENCE = "The cat sat on the mat because it was tired"
+
+
+def uniform(sentence):
+    """Give 8 heads that attend to all words alike, and one word per character."""
+    if "crash" in sentence:
+        raise RuntimeError("<b>broken</b>")
+    n = len(sentence)
+    return AttentionMaps(list(sentence), np.full((8, n, n), 1 / n))
+
+
+def drawn(explorer):
+    """Return the weights that the page has."""
+    layers, heads, n = explorer.picture["shape"]
+    weights = np.frombuffer(explorer.picture["weights"], "<f4")
+    return weights.reshape(layers, heads, n, n)
+
+
+def agrees(explorer, maps):
+    """Whether the page has these maps, and no message of an error."""
+    return (
+        explorer.picture["tokens"] == maps.tokens
+        and explorer.picture["error"] == ""
+        and np.array_equal(drawn(explorer), maps.weights.astype("f4"))
+    )
+
+
+@pytest.fixture
+def messages(monkeypatch):
+    """Return the list of names and sizes of all that is sent to the page."""
+    sent = []
+    send = ipywidgets.Widget.send_state
+
+    def listen(self, key=None):
+        if isinstance(self, Explorer):
+            sent.append(key if isinstance(key, str) else set(key))
+        send(self, key)
+
+    monkeypatch.setattr(ipywidgets.Widget, "send_state", listen)
+    return sent
+
+
+def test_first_picture():
+    explorer = Explorer(attend, SENTENCE, head=1, word=8, compare=2)
+    assert agrees(explorer, attend(SENTENCE))
+    assert explorer.picture["head_names"] == ["subject", "referent", "word before"]
+    chosen = (explorer.layer, explorer.head, explorer.word, explorer.compare)
+    assert chosen == (0, 1, 8, 2)
+
+
+def test_colors_are_those_of_the_figures():
+    colors = Explorer(attend).colors
+    assert colors["heads"] == list(HEAD_COLORS)
+    assert len(colors["weights"]) == len(colors["difference"]) == 3 * 256
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("temperature", [0.1, 1.0, 4.0])
+@pytest.mark.parametrize("sentence", ["tree", SENTENCE, "The wug slept", "猫 坐"])
+def test_every_control_from_end_to_end(sentence, causal, temperature):
+    explorer = Explorer(attend, SENTENCE)
+    explorer.sentence = sentence
+    explorer.causal = causal
+    explorer.temperature = temperature
+    assert agrees(explorer, attend(sentence, causal=causal, temperature=temperature))
+
+
+def test_note_of_the_source_is_sent():
+    explorer = Explorer(attend, "The wug slept")
+    assert "wug" in explorer.picture["note"]
+    explorer.sentence = "The cat slept"
+    assert explorer.picture["note"] == ""
+
+
+@pytest.mark.parametrize(
+    "source, causal, temperature",
+    [
+        (attend, True, 1.0),
+        (uniform, None, None),
+        (functools.partial(attend, causal=False), False, 1.0),
+        (functools.partial(attend, temperature=2), True, 2.0),
+        (lambda text, temperature=0.5: uniform(text), None, 0.5),
+        (lambda text, causal=None: uniform(text), None, None),
+    ],
+)
+def test_controls_are_those_of_the_source(source, causal, temperature):
+    explorer = Explorer(source)
+    assert explorer.causal is causal
+    assert explorer.temperature == temperature
+
+
+def test_an_error_keeps_the_last_picture():
+    explorer = Explorer(attend, SENTENCE)
+    explorer.sentence = ""
+    assert explorer.picture["error"] == (
+        "There is no word in this sentence. Type at least one."
+    )
+    assert explorer.picture["inputs"]["sentence"] == ""
+    assert explorer.picture["tokens"] == attend(SENTENCE).tokens
+    assert np.array_equal(drawn(explorer), attend(SENTENCE).weights.astype("f4"))
+    explorer.temperature = -1.0
+    assert "There is no word" in explorer.picture["error"]
+    explorer.sentence = SENTENCE
+    assert "temperature is -1.0" in explorer.picture["error"]
+    explorer.temperature = 2.0
+    assert agrees(explorer, attend(SENTENCE, temperature=2))
+
+
+def test_an_exception_in_the_source_is_shown():
+    explorer = Explorer(uniform, "fine")
+    explorer.sentence = "crash"
+    assert explorer.picture["error"] == "attend failed: RuntimeError: <b>broken</b>"
+    explorer.sentence = "x" * 101
+    assert "101 words" in explorer.picture["error"]
+    explorer.sentence = "x" * 100
+    assert agrees(explorer, uniform("x" * 100))
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_exception_without_a_message_is_shown_too(error):
+    def source(sentence):
+        if sentence == "stop":
+            raise error
+        return uniform(sentence)
+
+    explorer = Explorer(source, "go")
+    explorer.sentence = "stop"
+    assert explorer.picture["error"].startswith(f"attend failed: {error.__name__}")
+
+
+def test_a_source_that_returns_no_maps_is_named():
+    with pytest.raises(ValueError, match="attend failed: AttributeError: 'tuple'"):
+        Explorer(lambda sentence: (["a"], np.ones((1, 1, 1))))
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"head": 3}, "head is 3; it must be from 0 to 2"),
+        ({"head": -1}, "head is -1"),
+        ({"layer": 1}, "layer is 1; it must be from 0 to 0"),
+        ({"word": 11}, "word is 11; it must be from -1 to 10"),
+        ({"compare": 3}, "compare is 3; it must be from -1 to 2"),
+        ({"max_words": 10}, "11 words; the explorer draws at most 10"),
+    ],
+)
+def test_bad_arguments_are_named_and_leave_no_widget(options, message):
+    before = len(ipywidgets.widgets.widget._instances)
+    with pytest.raises(ValueError, match=message):
+        Explorer(attend, SENTENCE, **options)
+    with pytest.raises(ValueError, match="no word"):
+        Explorer(attend, "")
+    assert len(ipywidgets.widgets.widget._instances) == before
+
+
+def test_one_message_for_each_change(messages):
+    explorer = Explorer(attend, SENTENCE)
+    messages.clear()
+    explorer.sentence = "The dog slept"
+    assert messages.count("picture") == 1
+    messages.clear()
+    # Several at once, as the page sends them on a reset.
+    explorer.set_state({"sentence": "A cat", "causal": False, "temperature": 2.0})
+    pictures = [keys for keys in messages if "picture" in keys]
+    assert len(pictures) == 1
+    assert agrees(explorer, attend("A cat", causal=False, temperature=2.0))
+    messages.clear()
+    explorer.set_state({"head": 2, "word": 1})
+    assert not any("picture" in keys for keys in messages)
+
+
+def test_what_is_sent_is_small():
+    explorer = Explorer(uniform, "twelve words")
+    assert explorer.picture["shape"] == [1, 8, 12]
+    assert len(explorer.picture["weights"]) == 4 * 8 * 12 * 12
+    rest = {k: v for k, v in explorer.picture.items() if k != "weights"}
+    assert len(explorer.picture["weights"]) + len(str(rest)) < 10_000
+
+
+def test_halves_of_surrogate_pairs_are_replaced():
+    explorer = Explorer(attend, "cat \ud800")
+    assert explorer.sentence == explorer.initial["sentence"] == "cat \ufffd"
+    explorer.sentence = "\udc00 dog"
+    assert explorer.sentence == "\ufffd dog"
+    explorer.picture["inputs"]["sentence"].encode()
+
+
+def test_maps_are_freed_while_nobody_looks():
+    calls = []
+
+    def source(sentence):
+        calls.append(sentence)
+        return uniform(sentence)
+
+    explorer = Explorer(source, "first")
+    explorer.shown = False  # as the page says when the cell's output is gone
+    assert explorer.picture["weights"] == b""
+    explorer.sentence = "second"
+    assert calls == ["first"]
+    explorer.shown = True
+    assert calls == ["first", "second"]
+    assert agrees(explorer, uniform("second"))
+
+
+def test_repr_is_the_same_in_every_run():
+    text = f"Explorer of {SENTENCE!r}; it needs a running kernel"
+    explorer = Explorer(attend, SENTENCE)
+    explorer.sentence = "another"
+    assert repr(explorer) == text
+    data = explorer._repr_mimebundle_()
+    assert (data[0] if isinstance(data, tuple) else data)["text/plain"] == text
