@@ -1,30 +1,21 @@
 """Checks for the exercises: they say "Right", or name the mistake.
 
 A check runs the learner's function on small arrays, beside the right function and
-beside well-known wrong ones. Who answers as a wrong one does has made its mistake.
+beside well-known wrong ones (`exercises`). Who answers as a wrong one does has made its
+mistake. Exercises with many right answers are judged by what the answer does.
 """
 
 import traceback
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mha_utils.attention import causal_mask, scaled_dot_product_attention, softmax
+from mha_utils.exercises import EXERCISES, Exercise
 
 
-class Exercise(NamedTuple):
-    """What a check needs to know of an exercise."""
-
-    right: Callable[..., NDArray]
-    inputs: list[tuple[NDArray, ...]]
-    """The function is tried on each of these, the smallest first."""
-    mistakes: dict[str, Callable[..., NDArray]]
-    """What to tell the learner, and a function that makes this mistake."""
-
-
-def check(exercise: str, answer: Callable[..., NDArray]) -> None:
+def check(exercise: str, answer: Callable[..., Any]) -> None:
     """Print whether `answer` solves the exercise, or what is wrong with it.
 
     Parameters
@@ -44,28 +35,34 @@ def check(exercise: str, answer: Callable[..., NDArray]) -> None:
     print(_verdict(EXERCISES[exercise], answer))
 
 
-def _verdict(exercise: Exercise, answer: Callable[..., NDArray]) -> str:
+def _verdict(exercise: Exercise | Callable[[Any], str], answer: Callable) -> str:
+    """Run the answer; `exercise` is the judge of what it returns, if it is callable."""
     if not callable(answer):
         return "Give the check the function itself: its name, without ( )."
     given = []
-    for arrays in exercise.inputs:
-        copies = [array.copy() for array in arrays]
+    for arguments in [()] if callable(exercise) else exercise.inputs:
+        copies = [np.copy(a) if isinstance(a, np.ndarray) else a for a in arguments]
         try:
             value = answer(*copies)
-        except Exception as error:  # the learner's own, whatever it is
-            return _raised(error, arrays)
+        # The learner's own, whatever it is; an endless loop is interrupted.
+        except (Exception, KeyboardInterrupt) as error:
+            return _raised(error, arguments)
         if value is None:
             return "Your turn: the function returns nothing yet."
-        if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
+        if callable(exercise):
+            return exercise(value)
+        if not isinstance(value, (np.ndarray, np.generic)) or value.dtype.kind not in (
+            "fiu"
+        ):
             kind = getattr(value, "dtype", type(value).__name__)
             return f"Not yet: return one NumPy array of real numbers, not {kind}."
-        for number, (copy, array) in enumerate(zip(copies, arrays), start=1):
+        for number, (copy, array) in enumerate(zip(copies, arguments), start=1):
             if not np.array_equal(copy, array):
                 return (
-                    f"Your function changes its argument number {number} in place. "
-                    f"Whoever called it still needs that array: make a new one."
+                    f"Not yet: your function changes its argument number {number} in "
+                    f"place. Whoever called it still needs that array: make a new one."
                 )
-        given.append(value)
+        given.append(np.asarray(value))
     if _agrees(given, exercise.right, exercise.inputs):
         return "Right."
     for message, wrong in exercise.mistakes.items():
@@ -74,7 +71,7 @@ def _verdict(exercise: Exercise, answer: Callable[..., NDArray]) -> str:
     return _first_difference(exercise, given)
 
 
-def _raised(error: Exception, arrays: tuple[NDArray, ...]) -> str:
+def _raised(error: BaseException, arguments: tuple) -> str:
     """Name the exception and the last line of the learner's that raised it."""
     steps = [
         step
@@ -82,22 +79,29 @@ def _raised(error: Exception, arrays: tuple[NDArray, ...]) -> str:
         if step.filename != __file__ and "site-packages" not in step.filename
     ]
     line = f", in the line\n\n    {steps[-1].line}\n\n" if steps else ". "
-    shapes = ", ".join(str(array.shape) for array in arrays)
-    return (
-        f"Not yet: {type(error).__name__}: {error}{line}"
-        f"The function was given arrays of the shapes {shapes}."
+    given = f"The function was given {_shapes(arguments)}." if arguments else ""
+    if isinstance(error, KeyboardInterrupt):
+        return f"Stopped: your function was still running{line}Does a loop never end?"
+    return f"Not yet: {type(error).__name__}: {error}{line}{given}"
+
+
+def _shapes(arguments: tuple) -> str:
+    shapes = [str(a.shape) for a in arguments if isinstance(a, np.ndarray)]
+    numbers = [str(a) for a in arguments if not isinstance(a, np.ndarray)]
+    return f"arrays of the shapes {', '.join(shapes)}" + "".join(
+        f" and {number}" for number in numbers
     )
 
 
 def _agrees(
     given: list[NDArray],
     function: Callable[..., NDArray],
-    inputs: list[tuple[NDArray, ...]],
+    inputs: list[tuple],
     nan: float = np.nan,
 ) -> bool:
     """Whether `function` gives the same; NaN equals nothing, or what `nan` says."""
     with np.errstate(all="ignore"):  # a mistake may divide by zero
-        wanted = [function(*arrays) for arrays in inputs]
+        wanted = [function(*arguments) for arguments in inputs]
     return all(
         a.shape == b.shape
         and np.allclose(
@@ -108,10 +112,9 @@ def _agrees(
 
 
 def _first_difference(exercise: Exercise, given: list[NDArray]) -> str:
-    for arrays, value in zip(exercise.inputs, given):
-        expected = exercise.right(*arrays)
-        shapes = ", ".join(str(array.shape) for array in arrays)
-        start = f"Not yet: given arrays of the shapes {shapes}, "
+    for arguments, value in zip(exercise.inputs, given):
+        expected = exercise.right(*arguments)
+        start = f"Not yet: given {_shapes(arguments)}, "
         if value.shape != expected.shape:
             return f"{start}the result has shape {value.shape}, not {expected.shape}."
         if np.isnan(value).any():
@@ -124,118 +127,3 @@ def _first_difference(exercise: Exercise, given: list[NDArray]) -> str:
                 f"and is {value[at]:.3f}."
             )
     raise AssertionError("all results are right")
-
-
-def _sample(*shapes: tuple[int, ...]) -> tuple[NDArray, ...]:
-    rng = np.random.default_rng(0)
-    return tuple(rng.normal(size=shape) for shape in shapes)
-
-
-def _scores(query: NDArray, key: NDArray) -> NDArray:
-    return query @ key.T / np.sqrt(key.shape[-1])  # (n_q, n_k)
-
-
-def _softmax_mistakes(prepare: Callable[[NDArray], NDArray]) -> dict[str, Callable]:
-    """Return what goes wrong on the way from scores to weights.
-
-    `prepare` is what the exercise does to the scores before the softmax.
-    """
-    return {
-        "the scores are not divided by √d_k.": lambda q, k: softmax(prepare(q @ k.T)),
-        "the scores are divided by d_k. It is √d_k.": lambda q, k: softmax(
-            prepare(q @ k.T / k.shape[-1])
-        ),
-        "these are the scores. The softmax is still to come.": lambda q, k: prepare(
-            _scores(q, k)
-        ),
-        "this is e to the score, not yet divided by the sum of its row.": (
-            lambda q, k: np.exp(prepare(_scores(q, k)))
-        ),
-        "each column adds up to 1. It must be each row: the sum runs over the keys.": (
-            lambda q, k: softmax(prepare(_scores(q, k)), axis=0)
-        ),
-        "all numbers together add up to 1. It must be each row by itself.": (
-            lambda q, k: softmax(prepare(_scores(q, k)).ravel()).reshape(len(q), len(k))
-        ),
-        "query and key are swapped: rows belong to queries, columns to keys.": (
-            lambda q, k: softmax(prepare(_scores(k, q)))
-        ),
-    }
-
-
-def _look_back(scores: NDArray) -> NDArray:
-    return np.where(causal_mask(*scores.shape), scores, -np.inf)
-
-
-def _look_ahead(scores: NDArray) -> NDArray:
-    return np.where(causal_mask(*scores.shape), -np.inf, scores)
-
-
-def _heads(x: NDArray, w_q: NDArray, w_k: NDArray, w_v: NDArray, **options) -> NDArray:
-    """Return the heads' outputs (h, n, d_v)."""
-    return scaled_dot_product_attention(x @ w_q, x @ w_k, x @ w_v, **options)[0]
-
-
-EXERCISES = {
-    "weights": Exercise(
-        right=lambda q, k: softmax(_scores(q, k)),
-        inputs=[_sample((2, 2), (2, 2)), _sample((3, 4), (3, 4))],
-        mistakes=_softmax_mistakes(lambda scores: scores),
-    ),
-    "causal weights": Exercise(
-        right=lambda q, k: softmax(_look_back(_scores(q, k))),
-        inputs=[_sample((2, 2), (2, 2)), _sample((3, 4), (3, 4))],
-        mistakes={
-            "the mask is missing: words still look ahead.": lambda q, k: softmax(
-                _scores(q, k)
-            ),
-            "the mask comes after the softmax, so rows no longer add up to 1.": (
-                lambda q, k: np.tril(softmax(_scores(q, k)))
-            ),
-            "the mask is turned round: words see only what comes after them.": (
-                lambda q, k: softmax(_look_ahead(_scores(q, k)))
-            ),
-            "forbidden scores are set to 0, and e^0 is 1. It takes -inf.": (
-                lambda q, k: softmax(np.tril(_scores(q, k)))
-            ),
-            "a word may see itself too: the diagonal is allowed.": lambda q, k: softmax(
-                np.where(np.tri(len(q), len(k), -1), _scores(q, k), -np.inf)
-            ),
-            **_softmax_mistakes(_look_back),
-        },
-    ),
-    "heads": Exercise(
-        right=_heads,
-        inputs=[
-            _sample((2, 2), (2, 2, 1), (2, 2, 1), (2, 2, 1)),
-            _sample((4, 6), (3, 6, 2), (3, 6, 2), (3, 6, 5)),
-        ],
-        mistakes={
-            "the scores are not divided by √d_k.": lambda *a: _heads(*a, scale=1.0),
-            "query and key are swapped.": lambda x, q, k, v: _heads(x, k, q, v),
-            "these are the weights. What a head found is the other result.": (
-                lambda x, q, k, v: softmax(
-                    (x @ q) @ (x @ k).swapaxes(1, 2) / np.sqrt(q.shape[-1])
-                )
-            ),
-            "each head must use its own matrices, and all of yours use the first.": (
-                lambda *a: np.stack([_heads(*a)[0]] * len(a[1]))
-            ),
-            "the heads are averaged. Keep them apart: (h, n, d_v).": (
-                lambda *a: _heads(*a).mean(axis=0)
-            ),
-            "the heads are added up. Keep them apart: (h, n, d_v).": (
-                lambda *a: _heads(*a).sum(axis=0)
-            ),
-            "the heads are the second axis. They come first: (h, n, d_v).": (
-                lambda *a: _heads(*a).swapaxes(0, 1)
-            ),
-            "the heads are put side by side already. Keep them apart: (h, n, d_v).": (
-                lambda *a: np.concatenate(list(_heads(*a)), axis=-1)
-            ),
-            "the heads are put below each other. Keep them apart: (h, n, d_v).": (
-                lambda *a: np.concatenate(list(_heads(*a)), axis=0)
-            ),
-        },
-    ),
-}

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from mha_utils import causal_mask, scaled_dot_product_attention
-from mha_utils.checks import EXERCISES, check
+from mha_utils import causal_mask, scaled_dot_product_attention, sentences
+from mha_utils.checks import check
+from mha_utils.exercises import EXERCISES
 
 
 def exp_rows(scores):
-    powers = np.exp(scores)
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
@@ -27,12 +28,68 @@ def root(k):
     return np.sqrt(k.shape[-1])
 
 
+def columns(matrix, num_heads):
+    """Cut a flat matrix into one for each head, written as a loop."""
+    return np.split(matrix, num_heads, axis=1)
+
+
+def maps(x, w_q, w_k, num_heads, mask):
+    return np.stack(
+        [
+            exp_rows(masked(x @ q @ (x @ k).T / root(q), mask))
+            for q, k in zip(columns(w_q, num_heads), columns(w_k, num_heads))
+        ]
+    )
+
+
+def layer(x, w_q, w_k, w_v, w_o, num_heads, mask):
+    values = [x @ v for v in columns(w_v, num_heads)]
+    weights = maps(x, w_q, w_k, num_heads, mask)
+    return np.hstack([a @ v for a, v in zip(weights, values)]) @ w_o
+
+
+def determiners(scale=8.0):
+    w_q = np.zeros((4, 4))
+    w_q[1, 0] = scale
+    return w_q
+
+
+def turned(steps, scale=1.0):
+    """Write a W_Q that looks so many words back, by the angles themselves."""
+    w_q = np.zeros((24, 8))
+    for pair, step in enumerate((1.0, 0.1, 0.01, 0.001)):
+        c, s = np.cos(steps * step), np.sin(steps * step)
+        i = 2 * pair
+        w_q[16 + i : 18 + i, i : i + 2] = 80 * scale * np.array([[c, s], [-s, c]])
+    return w_q
+
+
 RIGHT = {
     "weights": lambda q, k: exp_rows(q @ k.T / root(k)),
     "causal weights": lambda q, k: exp_rows(
         masked(q @ k.T / root(k), causal_mask(len(q)))
     ),
+    "determiners": determiners,
+    "shares": lambda t, v: (
+        np.linalg.inv(np.column_stack([v, np.ones(3)]).T) @ [*t, 1.0]
+    ),
+    "loss": lambda a, b: 1 - a**2 / (a**2 + b**2),
+    "unmix": lambda mix, z: np.linalg.solve(mix, z.reshape(2, -1)).reshape(z.shape),
     "heads": lambda *a: np.stack(each_head(*a)),
+    "new word": lambda: {"wug": "noun subject singular animate it"},
+    "two back": lambda: turned(2),
+    "concatenate": lambda z: np.hstack(list(z)),
+    "contributions": lambda z, w_o: np.stack(
+        [z_i @ w for z_i, w in zip(z, np.split(w_o, len(z)))]
+    ),
+    "split": lambda x, h: np.stack(columns(x, h)),
+    "softmax": exp_rows,
+    "masked weights": lambda q, k, m: exp_rows(masked(q @ k.T / root(k), m)),
+    "self-attention": lambda x, q, k, v, m: (
+        exp_rows(masked(x @ q @ (x @ k).T / root(q), m)) @ (x @ v)
+    ),
+    "maps": maps,
+    "layer": layer,
 }
 
 WRONG = [  # exercise, answer as a learner would write it, what the check must say
@@ -54,6 +111,7 @@ WRONG = [  # exercise, answer as a learner would write it, what the check must s
     ("weights", lambda q, k: None, "Your turn"),
     ("weights", lambda q, k: [[1.0]], "not list"),
     ("weights", lambda q, k: np.array("x"), "real numbers"),
+    ("weights", lambda q, k: (q @ k.T).astype(complex), "not complex128"),
     ("weights", lambda q, k: np.ones((5, 5)), "shape (5, 5), not (2, 2)"),
     ("weights", lambda q, k: np.full((len(q), len(k)), np.nan), "NaN"),
     ("weights", lambda q, k: RIGHT["weights"](q, k) + 0.01, "entry [0, 0] should be"),
@@ -66,7 +124,9 @@ WRONG = [  # exercise, answer as a learner would write it, what the check must s
     ),
     (
         "causal weights",
-        lambda q, k: exp_rows(masked(q @ k.T / root(k), ~causal_mask(len(q)))),
+        lambda q, k: np.nan_to_num(
+            exp_rows(masked(q @ k.T / root(k), ~causal_mask(len(q))))
+        ),
         "turned round",
     ),
     (
@@ -76,8 +136,8 @@ WRONG = [  # exercise, answer as a learner would write it, what the check must s
     ),
     (
         "causal weights",
-        lambda q, k: exp_rows(
-            masked(q @ k.T / root(k), causal_mask(len(q)) & ~np.eye(len(q), dtype=bool))
+        lambda q, k: np.nan_to_num(
+            exp_rows(masked(q @ k.T / root(k), np.tri(len(q), k=-1) > 0))
         ),
         "diagonal is allowed",
     ),
@@ -86,7 +146,47 @@ WRONG = [  # exercise, answer as a learner would write it, what the check must s
         lambda q, k: exp_rows(masked(q @ k.T, causal_mask(len(q)))),
         "not divided by √d_k",
     ),
+    ("determiners", lambda: determiners().T, "rows and columns are swapped"),
+    ("determiners", lambda: determiners(3), "not strongly enough"),
+    ("determiners", lambda: np.zeros((4, 4)), "row of nouns is empty"),
+    ("determiners", lambda: np.eye(4) * 9, "Not yet: cat gives them 0.0"),
+    ("determiners", lambda: np.ones((4, 2)), "shape is (4, 2)"),
+    ("determiners", lambda: None, "Your turn"),
+    ("determiners", lambda: undefined, "NameError"),  # noqa: F821
+    ("shares", lambda t, v: np.linalg.pinv(v.T) @ t, "do not add up to 1"),
+    (
+        "shares",
+        lambda t, v: np.linalg.pinv(v.T) @ t / (np.linalg.pinv(v.T) @ t).sum(),
+        "no longer mix to the target",
+    ),
+    ("shares", lambda t, v: exp_rows(v @ t), "not the shares"),
+    ("shares", lambda t, v: np.ones(3) / 3, "that is the middle"),
+    (
+        "shares",
+        lambda t, v: 1 / np.hypot(*(v - t).T) / (1 / np.hypot(*(v - t).T)).sum(),
+        "how near a corner is",
+    ),
+    ("loss", lambda a, b: 1 - b**2 / (a**2 + b**2), "the other value"),
+    ("loss", lambda a, b: 1 - a / (a + b), "variances are squares"),
+    ("loss", lambda a, b: (a - 1) ** 2 + b**2, "reads the mix as it is"),
+    ("loss", lambda a, b: a / (a**2 + b**2), "best factor for the mix"),
+    ("loss", lambda a, b: np.ones(a.shape), "both together"),
+    ("loss", lambda a, b: 0.5, "not float"),
+    ("unmix", lambda mix, z: np.tensordot(mix, z, 1), "mixes once more"),
+    (
+        "unmix",
+        lambda mix, z: np.tensordot(np.linalg.inv(mix).T, z, 1),
+        "rows and columns of the inverse",
+    ),
+    ("unmix", lambda mix, z: np.tensordot(1 / mix, z, 1), "number by number"),
+    ("unmix", lambda mix, z: RIGHT["unmix"](mix, z)[::-1], "wrong order"),
+    (
+        "unmix",
+        lambda mix, z: np.stack([z[0] / mix[0, 0], z[1] / mix[1, 1]]),
+        "only scaled",
+    ),
     ("heads", lambda x, q, k, v: np.stack(each_head(x, k, q, v)), "swapped"),
+    ("heads", lambda x, q, k, v: np.stack(each_head(x, q, k, k)), "keys are handed"),
     ("heads", lambda *a: np.mean(each_head(*a), axis=0), "averaged"),
     ("heads", lambda *a: np.sum(each_head(*a), axis=0), "added up"),
     ("heads", lambda *a: np.concatenate(each_head(*a), axis=1), "side by side"),
@@ -108,10 +208,153 @@ WRONG = [  # exercise, answer as a learner would write it, what the check must s
         lambda x, q, k, v: np.stack(each_head(x, q * root(q), k, v)),
         "not divided by √d_k",
     ),
+    ("new word", lambda: "noun", "return a dictionary"),
+    ("new word", lambda: {"wug": "noon"}, "noon"),
+    ("new word", lambda: {"wug": "adjective"}, "which kind of word"),
+    ("new word", lambda: {"wug": "noun it"}, "slept gives wug only"),
+    (
+        "new word",
+        lambda: {"wug": "noun subject singular animate he"},
+        "it gives wug only",
+    ),
+    ("two back", lambda: turned(1), "look 1 back"),
+    ("two back", lambda: turned(-2), "look 2 ahead"),
+    ("two back", lambda: turned(3), "look 3 back"),
+    ("two back", lambda: turned(0), "look at themselves"),
+    ("two back", lambda: turned(2, scale=0.1), "scores are too small"),
+    ("two back", lambda: np.zeros((24, 8)), "no fixed place"),
+    ("two back", lambda: np.zeros((8, 24)), "shape is (8, 24)"),
+    (
+        "concatenate",
+        lambda z: z.reshape(z.shape[1], -1),
+        "reshaped without a transpose",
+    ),
+    ("concatenate", lambda z: np.concatenate(list(z)), "below each other"),
+    ("concatenate", lambda z: np.mean(z, axis=0), "averaged"),
+    ("concatenate", lambda z: sum(z), "added up"),
+    ("concatenate", lambda z: np.dstack(list(z)).reshape(z.shape[1], -1), "alternate"),
+    (
+        "contributions",
+        lambda z, w: np.hstack(list(z)) @ w,
+        "this is the output",
+    ),
+    (
+        "contributions",
+        lambda z, w: np.stack([a @ w[: a.shape[1]] for a in z]),
+        "all of yours use the first",
+    ),
+    (
+        "contributions",
+        lambda z, w: np.stack([a @ w[i :: len(z)] for i, a in enumerate(z)]),
+        "every h-th row",
+    ),
+    (
+        "contributions",
+        lambda z, w: RIGHT["contributions"](z, w) / len(z),
+        "divided by the number of heads",
+    ),
+    ("split", lambda x, h: x.reshape(h, x.shape[0], -1), "cuts rows, not columns"),
+    ("split", lambda x, h: x.reshape(x.shape[0], h, -1), "the second axis"),
+    (
+        "split",
+        lambda x, h: np.stack([x[:, i::h] for i in range(h)]),
+        "every h-th number",
+    ),
+    ("softmax", lambda s: exp_rows(s.swapaxes(-1, -2)).swapaxes(-1, -2), "each column"),
+    (
+        "softmax",
+        lambda s: np.exp(s - s.max()) / np.exp(s - s.max()).sum(),
+        "all numbers together",
+    ),
+    (
+        "softmax",
+        lambda s: np.exp(s) / np.exp(s).sum(axis=-1, keepdims=True),
+        "e^1000 is too large",
+    ),
+    ("softmax", lambda s: s / s.sum(axis=-1, keepdims=True), "divided by their sum"),
+    (
+        "softmax",
+        lambda s: np.exp(s) / np.exp(s).sum(axis=-1),
+        "ValueError: operands could not be broadcast",
+    ),
+    ("masked weights", lambda q, k, m: RIGHT["weights"](q, k), "mask is missing"),
+    (
+        "masked weights",
+        lambda q, k, m: RIGHT["weights"](q, k) * m,
+        "after the softmax",
+    ),
+    (
+        "masked weights",
+        lambda q, k, m: np.nan_to_num(exp_rows(masked(q @ k.T / root(k), ~m))),
+        "turned round",
+    ),
+    (
+        "masked weights",
+        lambda q, k, m: exp_rows(masked(q @ k.T, m)),
+        "not divided by √d_k",
+    ),
+    (
+        "self-attention",
+        lambda x, q, k, v, m: exp_rows(x @ q @ (x @ k).T / root(q)) @ (x @ v),
+        "mask is missing",
+    ),
+    (
+        "self-attention",
+        lambda x, q, k, v, m: (
+            exp_rows(masked(x @ q @ (x @ k).T / root(x), m)) @ (x @ v)
+        ),
+        "√d_model",
+    ),
+    (
+        "self-attention",
+        lambda x, q, k, v, m: exp_rows(masked(x @ q @ (x @ k).T / root(q), m)) @ x,
+        "words themselves",
+    ),
+    (
+        "self-attention",
+        lambda x, q, k, v, m: exp_rows(masked(x @ q @ (x @ k).T / root(q), m)),
+        "these are the weights",
+    ),
+    (
+        "self-attention",
+        lambda x, q, k, v, m: RIGHT["self-attention"](x, q, k, k, m),
+        "in place of the values",
+    ),
+    (
+        "self-attention",
+        lambda x, q, k, v, m: RIGHT["self-attention"](x, k, q, v, m),
+        "swapped",
+    ),
+    ("maps", lambda *a: maps(*a).mean(axis=0), "averaged"),
+    ("maps", lambda x, q, k, h, m: maps(x, q, k, h, np.ones_like(m)), "is missing"),
+    ("maps", lambda x, q, k, h, m: maps(x, k, q, h, m), "swapped"),
+    ("maps", lambda x, q, k, h, m: maps(x, q / h**0.5, k, h, m), "√d_model"),
+    ("layer", lambda *a: layer(*a[:4], np.eye(len(a[4])), *a[5:]), "left out"),
+    ("layer", lambda *a: layer(*a[:4], a[4].T, *a[5:]), "W_O is transposed"),
+    ("layer", lambda *a: layer(*a[:5], 1, a[6]), "one head with all columns"),
+    ("layer", lambda x, q, k, v, *a: layer(x, q, k, k, *a), "in place of the values"),
+    ("layer", lambda x, q, k, v, *a: layer(x, k, q, v, *a), "swapped"),
+    (
+        "layer",
+        lambda x, q, k, v, w, h, m: layer(x, q * root(q) / h**0.5, k, v, w, h, m),
+        "not divided by √d_k",
+    ),
+    (
+        "layer",
+        lambda x, q, k, v, w, h, m: layer(x, q / h**0.5, k, v, w, h, m),
+        "√d_model",
+    ),
+    (
+        "layer",
+        lambda x, q, k, v, w, h, m: (
+            (maps(x, q, k, h, m) @ np.stack(columns(x @ v, h))).reshape(len(x), -1) @ w
+        ),
+        "on the way out",
+    ),
 ]
 
 
-@pytest.mark.filterwarnings("ignore:invalid value")  # a learner's 0/0
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # a learner's 0/0 and e^1000
 @pytest.mark.parametrize(("exercise", "answer", "says"), WRONG)
 def test_each_mistake_is_called_by_its_name(exercise, answer, says, capsys):
     check(exercise, answer)
@@ -120,19 +363,30 @@ def test_each_mistake_is_called_by_its_name(exercise, answer, says, capsys):
     assert not said.startswith("Right")
 
 
+def test_every_exercise_has_wrong_answers():
+    assert {exercise for exercise, *_ in WRONG} == set(EXERCISES)
+
+
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_the_right_answer_is_right(exercise, capsys):
     check(exercise, RIGHT[exercise])
-    assert capsys.readouterr().out == "Right.\n"
+    assert capsys.readouterr().out.startswith("Right")
 
 
-@pytest.mark.parametrize("exercise", EXERCISES)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    "exercise", [name for name, exercise in EXERCISES.items() if not callable(exercise)]
+)
 def test_no_mistake_is_taken_for_another(exercise, capsys):
     messages = EXERCISES[exercise].mistakes
     for message, wrong in messages.items():
-        with np.errstate(all="ignore"):
-            check(exercise, wrong)
+        check(exercise, wrong)
         assert message in capsys.readouterr().out
+
+
+def test_another_word_with_the_same_features_is_right(capsys):
+    check("new word", lambda: {"wug": sentences.LEXICON["dog"]})
+    assert capsys.readouterr().out.startswith("Right")
 
 
 def test_a_changed_argument_is_noticed(capsys):
@@ -152,6 +406,17 @@ def test_the_line_that_raised_is_shown(capsys):
     said = capsys.readouterr().out
     assert "ValueError" in said
     assert "return q @ k  # the transpose is missing" in said
+    assert "arrays of the shapes (2, 2), (2, 2)" in said
+
+
+def test_an_interrupted_loop_says_where_it_was(capsys):
+    def answer(q, k):
+        raise KeyboardInterrupt  # as Interrupt Kernel does in an endless loop
+
+    check("weights", answer)
+    said = capsys.readouterr().out
+    assert said.startswith("Stopped: your function was still running")
+    assert "raise KeyboardInterrupt  # as" in said
 
 
 def test_a_result_instead_of_a_function(capsys):
@@ -160,5 +425,5 @@ def test_a_result_instead_of_a_function(capsys):
 
 
 def test_an_unknown_exercise():
-    with pytest.raises(ValueError, match="there is weights, causal weights, heads"):
+    with pytest.raises(ValueError, match="there is weights, causal weights, determ"):
         check("wieghts", print)

@@ -1,7 +1,8 @@
 """Store PyTorch's answers, so that the tests can compare where torch is not installed.
 
 Run with `python tests/torch_reference.py`; needs torch. Writes torch_reference.npz
-beside this file: for each case the inputs, and torch's `output` and `weights`.
+beside this file: for each case the inputs, and torch's `output` and `weights`; and the
+plainest case once more for lesson 4, beside the notebooks.
 """
 
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 FILE = Path(__file__).with_suffix(".npz")
+FOR_LESSON_4 = FILE.parent.parent / "notebooks" / "pytorch_layer.npz"
 ANSWERS = ("output", "weights")
 
 
@@ -110,7 +112,10 @@ def main():
         for name, array in (given | answers(given)).items()
     }
     np.savez_compressed(FILE, **arrays)
-    print(f"{FILE.name}: {len(arrays)} arrays, {FILE.stat().st_size / 1000:.0f} kB")
+    layer = {key: arrays[key] for key in arrays if key.startswith("layer/")}
+    np.savez(FOR_LESSON_4, **{key.removeprefix("layer/"): layer[key] for key in layer})
+    for file in (FILE, FOR_LESSON_4):
+        print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,75 @@
+"""Tests of the small controls: a prediction is final, sliders draw what they say."""
+
+import base64
+import re
+
+import pytest
+
+from mha_utils.controls import predict, sliders
+from mha_utils.heatmaps import Picture
+
+
+def test_a_prediction_is_chosen_once():
+    prediction = predict("yes", "no", "it depends")
+    *buttons, reply = prediction.children
+    assert [button.description for button in buttons] == ["yes", "no", "it depends"]
+    assert reply.value == ""
+    buttons[1].click()
+    assert [button.icon for button in buttons] == ["", "check", ""]
+    assert all(button.disabled for button in buttons)
+    assert "Noted" in reply.value
+
+
+def test_a_prediction_reads_without_a_kernel():
+    assert repr(predict("yes", "no")) == "Your prediction: yes · no"
+
+
+def test_one_answer_is_no_choice():
+    with pytest.raises(ValueError, match="1 answers to choose from; give at least 2"):
+        predict("yes")
+
+
+def draw(a, b):
+    if a > 3:
+        raise ValueError("a <b>large</b> a")
+    return Picture(alt=f"a is {a:.1f} & b is {b:.1f}", figsize=(1 + b, 1), layout=None)
+
+
+@pytest.fixture
+def box():
+    return sliders(draw, a=(0, 4, 1), b=(0, 2, 1))
+
+
+def shown(box):
+    """Read the picture's text and size back from what the page is given."""
+    html = box.children[0].value
+    png = base64.b64decode(re.search("base64,([^']+)'", html)[1])
+    assert png.startswith(b"\x89PNG")
+    return re.search("alt='([^']+)'", html)[1], int.from_bytes(png[16:20])
+
+
+def test_sliders_draw_anew(box):
+    assert shown(box) == ("a is 1.0 &amp; b is 1.0", 288)
+    a, b = box.children[2:]
+    b.value = 2
+    assert shown(box) == ("a is 1.0 &amp; b is 2.0", 432)
+    a.value = 0
+    assert shown(box)[0] == "a is 0.0 &amp; b is 2.0"
+
+
+def test_sliders_have_names_and_ends(box):
+    assert [(s.description, s.min, s.max) for s in box.children[2:]] == [
+        ("a", 0, 4),
+        ("b", 0, 2),
+    ]
+
+
+def test_an_error_is_shown_below_the_last_good_picture(box):
+    a = box.children[2]
+    before = shown(box)
+    a.value = 4
+    assert shown(box) == before
+    assert "ValueError: a &lt;b&gt;large&lt;/b&gt; a" in box.children[1].value
+    a.value = 2
+    assert shown(box)[0].startswith("a is 2.0")
+    assert box.children[1].value == ""
