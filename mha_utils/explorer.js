@@ -70,7 +70,8 @@ function render({ model, el }) {
   const reset = make("button", { type: "button" }, "Reset");
   const savePng = make("button", { type: "button" }, "Save PNG");
   const saveSvg = make("button", { type: "button" }, "Save SVG");
-  const layerLabel = labelled("Layer", layer);
+  const layerLabel = labelled("Layer", layer), headLabel = labelled("Head", head);
+  const compareLabel = labelled("Minus", compare);
   const causalLabel = labelled("Causal mask", causal);
   const temperatureLabel = make("span", {}, labelled("Temperature", temperature), degree);
   const message = make("p", { class: "mha-message", role: "status" });
@@ -78,6 +79,7 @@ function render({ model, el }) {
     class: "mha-heads", role: "radiogroup", "aria-label": "All heads",
   });
   const glance = make("canvas", { "aria-hidden": "true" });
+  const allHeads = make("div", { class: "mha-glance" }, heads, glance);
   const stage = make("div", {
     class: "mha-stage", tabindex: 0, role: "group", "aria-label": "Attention map",
   });
@@ -87,9 +89,9 @@ function render({ model, el }) {
     { class: "mha-explorer" },
     make("div", { class: "mha-bar" },
       labelled("Sentence", sentence, "mha-sentence"),
-      layerLabel, labelled("Head", head), labelled("Minus", compare),
-      labelled("Word", word), causalLabel, temperatureLabel),
-    message, make("div", { class: "mha-glance" }, heads, glance), stage, inWords,
+      layerLabel, headLabel, compareLabel, labelled("Word", word),
+      causalLabel, temperatureLabel),
+    message, allHeads, stage, inWords,
     make("div", { class: "mha-bar" },
       labelled("Projector size", projector), reset, savePng, saveSvg),
   );
@@ -134,14 +136,17 @@ function render({ model, el }) {
     select.value = chosen;
   }
 
-  function showControls() {
-    if (sentence.value !== picture.inputs.sentence) sentence.value = picture.inputs.sentence;
-    show(causalLabel, picture.inputs.causal !== undefined);
-    causal.checked = picture.inputs.causal;
-    show(temperatureLabel, picture.inputs.temperature !== undefined);
-    temperature.value = picture.inputs.temperature ?? 1;
-    degree.textContent = Number(temperature.value).toFixed(1);
+  function showInputs(inputs) {
+    if (sentence.value !== inputs.sentence) sentence.value = inputs.sentence;
+    show(causalLabel, inputs.causal !== undefined);
+    causal.checked = inputs.causal;
+    show(temperatureLabel, inputs.temperature !== undefined);
+    temperature.value = inputs.temperature ?? 1;
+    showDegree();
   }
+  const showDegree = () => {
+    degree.textContent = Number(temperature.value).toFixed(1);
+  };
 
   function receive() {
     show(root, picture || model.get("picture").inputs);
@@ -163,8 +168,11 @@ function render({ model, el }) {
     leftward = readsLeftward(words.join(" "));
     hovered = null;
     look();
-    if (!edited) showControls();
-    show(layerLabel, layers > 1);
+    if (!edited) showInputs(picture.inputs);
+    show(layerLabel, layers > 1); // nothing to choose from: no control
+    show(headLabel, count > 1);
+    show(compareLabel, count > 1);
+    show(allHeads, layers * count > 1);
     fill(layer, Array.from({ length: layers }, (_, i) => [i, i + 1]), l);
     const all = Array.from({ length: count }, (_, i) => [i, headName(i)]);
     fill(head, all, h);
@@ -439,7 +447,7 @@ function render({ model, el }) {
     select.addEventListener("input", () => choose({ [name]: Number(select.value) }));
   projector.addEventListener("input", () => {
     root.classList.toggle("mha-projector", projector.checked);
-    resize();
+    requestAnimationFrame(resize); // in a frame, so that a new width is noticed after it
   });
   function under(event) {
     const box = svg.getBoundingClientRect(), { left, top, side, right, zoom } = place;
@@ -498,15 +506,12 @@ function render({ model, el }) {
   sentence.addEventListener("compositionend", ask);
   causal.addEventListener("input", ask);
   temperature.addEventListener("input", () => {
-    degree.textContent = Number(temperature.value).toFixed(1);
+    showDegree();
     ask();
   });
   reset.addEventListener("click", () => {
     const { layer, head, word, compare, ...inputs } = model.get("initial");
-    sentence.value = inputs.sentence;
-    causal.checked = inputs.causal;
-    temperature.value = inputs.temperature ?? 1;
-    degree.textContent = Number(temperature.value).toFixed(1);
+    showInputs(inputs);
     choose({ layer, head, word, compare });
     ask();
   });
@@ -544,7 +549,12 @@ function render({ model, el }) {
   receive();
   resized.observe(stage);
   return () => {
-    root.remove(); // `el` is kept by who gave it to us
+    // JupyterLab keeps our parent while the model lives, and the targets of some keys
+    // for ever, with what their listeners know: what is large goes by itself.
+    root.remove();
+    stage.replaceChildren();
+    glance.width = sheet.width = 0;
+    weights = svg = cells = title = dot = bar = rowLayer = list = null;
     resized.disconnect();
     clearTimeout(waiting);
     model.off("change:picture", answered);

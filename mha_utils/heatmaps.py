@@ -1,9 +1,10 @@
 """Static figures of attention: heat maps, lines and labelled matrices.
 
-Rows are queries and columns are keys; weights are drawn on one fixed scale, 0 to 1, so
-that any two figures can be compared; a head has the same colour everywhere. Each figure
-is a `Picture`, which says in words what it shows. Words, heads and layers are counted
-from 0 in Python and from 1 in figures. What cannot be drawn raises ValueError.
+Rows are queries and columns are keys, which run leftward where the words do; weights
+are drawn on one fixed scale, 0 to 1, so that any two figures can be compared; a head
+has the same colour everywhere. Each figure is a `Picture`, which says in words what it
+shows. Words, heads and layers are counted from 0 in Python and from 1 in figures. What
+cannot be drawn raises ValueError.
 """
 
 import textwrap
@@ -135,6 +136,7 @@ def show_head(
     texts = [[_share(w) for w in row] for row in weights] if written else None
     image = _draw_map(ax, weights, (0, 1), WEIGHT_MAP, texts)
     _label(ax, labels, labels, cell)
+    ax.xaxis.set_inverted(_leftward(maps.tokens))
     _frame(ax, head)
     ax.set_ylabel("query: the word that looks")
     ax.set_xlabel("key: the word that is looked at")
@@ -195,6 +197,7 @@ def show_heads(
         image = _draw_map(ax, maps.weights[layer, head], (0, 1), WEIGHT_MAP)
         rows, columns = [] if across else labels, [] if down else labels
         _label(ax, rows, columns, side / n, ticks)
+        ax.xaxis.set_inverted(_leftward(maps.tokens))
         _frame(ax, head)
         ax.set_title(_plain(_name(maps, head), int(side / 0.095)), size=_FONT)
     _color_bar(figure, image, (0.2, bottom - 0.1, 2.2, 0.2), "attention weight")
@@ -492,6 +495,12 @@ def _drawable(text: str) -> bool:
         if not shapes and (leftward or mark):
             return False
     return text != ""
+
+
+def _leftward(words: Sequence[str]) -> bool:
+    """Whether the first letter, and so the sentence, is written from right to left."""
+    letter = next((char for char in "".join(words) if char.isalpha()), " ")
+    return unicodedata.bidirectional(letter) in ("R", "AL")
 
 
 def _plain(text: str, longest: int = 60) -> str:

@@ -13,8 +13,8 @@ SCREENSHOTS = Path(__file__).parent / "screenshots"
 
 
 @pytest.fixture(scope="session")
-def lab_server(tmp_path_factory):
-    """Serve a copy of the course's notebooks in JupyterLab."""
+def lab_server(chromium, tmp_path_factory):
+    """Serve a copy of the course's notebooks in JupyterLab, if there is Chromium."""
     folder = tmp_path_factory.mktemp("lab") / "notebooks"
     shutil.copytree(
         ROOT / "notebooks", folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints")

@@ -3,14 +3,18 @@
 import ast
 import inspect
 import io
+import os
 import re
+import subprocess
+import sys
 import time
 import xml.etree.ElementTree as ET
 
 import matplotlib
+import nbformat
 import numpy as np
 import pytest
-from browser import open_notebook, run_all, until
+from browser import ROOT, open_notebook, run_all, until
 from matplotlib.image import imread
 
 from mha_utils.heatmaps import DIFFERENCE_MAP, HEAD_COLORS, WEIGHT_MAP
@@ -41,14 +45,22 @@ def slow(sentence, temperature=1.0):
     return attend(sentence, temperature=temperature)
 
 
+def alone(sentence, layers=1):
+    """Give what one head sees, in as many layers."""
+    maps = attend(sentence)
+    return AttentionMaps(maps.tokens, maps.weights[:, :1].repeat(layers, 0))
+
+
 NOTEBOOK = (
     "import time\nimport numpy as np\nfrom mha_utils.explorer import Explorer\n"
     "from mha_utils.sentences import AttentionMaps, attend\ncalls = []\n"
     + inspect.getsource(layered)
-    + inspect.getsource(slow),
+    + inspect.getsource(slow)
+    + inspect.getsource(alone),
     f"a = Explorer(attend, {SENTENCE!r}, head=1, word=8)\na",
     f"b = Explorer(layered, {LAYERED!r}, layer=1, head=2, word=1)\nb",
     "c = Explorer(slow)\nc",
+    "d = Explorer(alone)\nd",
 )
 
 
@@ -202,11 +214,11 @@ def command(page, name: str, **arguments) -> None:
 
 @pytest.fixture(scope="module")
 def shared(lab_server, chromium):
-    """Open one notebook with three explorers, for all tests that leave it whole."""
+    """Open one notebook with four explorers, for all tests that leave it whole."""
     name = lab_server.write("explorers.ipynb", *NOTEBOOK)
     page = open_notebook(chromium, lab_server, name)
     run_all(page)
-    page.locator(".mha-explorer").nth(2).wait_for()
+    page.locator(".mha-explorer").nth(3).wait_for()
     yield page
     page.close()
     lab_server.stop_kernels()
@@ -221,10 +233,11 @@ def page(shared):
     for explorer in shared.locator(".mha-explorer").all():
         control(explorer, "checkbox", "Projector size").uncheck()
         control(explorer, "button", "Reset").click()
-    a, b, c = shared.locator(".mha-explorer").all()
+    a, b, c, d = shared.locator(".mha-explorer").all()
     until(check, a, attend(SENTENCE), head=1, word=8)
     until(check, b, layered(LAYERED), layer=1, head=2, word=1)
     until(check, c, attend("The cat sat on the mat"))
+    until(check, d, alone("The cat sat on the mat"))
     assert shared.errors == []
 
 
@@ -424,17 +437,18 @@ def test_typing_draws_at_every_key(page, a):
 
 
 def test_causal_mask_and_temperature_to_both_ends(a):
+    control(a, "radio", "Head 1 subject").click()  # one that the mask changes
     control(a, "checkbox", "Causal mask").uncheck()
-    until(check, a, attend(SENTENCE, causal=False), head=1, word=8)
+    until(check, a, attend(SENTENCE, causal=False), head=0, word=8)
     slider = control(a, "slider", "Temperature")
     slider.focus()
     for key, degree in (("Home", 0.1), ("End", 4.0), ("ArrowLeft", 3.9)):
         a.page.keyboard.press(key)
         maps = attend(SENTENCE, causal=False, temperature=degree)
-        until(check, a, maps, head=1, word=8)
+        until(check, a, maps, head=0, word=8)
         assert a.locator("output").text_content() == f"{degree:.1f}"
     control(a, "checkbox", "Causal mask").check()
-    until(check, a, attend(SENTENCE, temperature=3.9), head=1, word=8)
+    until(check, a, attend(SENTENCE, temperature=3.9), head=0, word=8)
 
 
 def test_dragged_slider_ends_on_its_last_value(page):
@@ -555,10 +569,22 @@ def test_axe_finds_no_violation(page, a):
         page.locator("body[data-jp-theme-light='true']").wait_for(state="attached")
 
 
-def test_tab_goes_through_labelled_controls_in_order(page, b):
-    names = ["Sentence", "Layer", "Head", "Minus", "Word", "Layer 2, head 3 three"]
-    names += ["Attention map", "Projector size", "Reset", "Save PNG", "Save SVG"]
-    sentence_box(b).focus()
+LAST = ["Attention map", "Projector size", "Reset", "Save PNG", "Save SVG"]
+OF_ATTEND = ["Causal mask", "Temperature"]
+
+
+@pytest.mark.parametrize(
+    "which, names",
+    [
+        (0, ["Head", "Minus", "Word", *OF_ATTEND, "Head 2 referent"]),
+        (1, ["Layer", "Head", "Minus", "Word", "Layer 2, head 3 three"]),
+        (3, ["Word"]),  # one head: nothing to choose from
+    ],
+)
+def test_tab_goes_through_labelled_controls_in_order(page, which, names):
+    explorer = page.locator(".mha-explorer").nth(which)
+    names = ["Sentence", *names, *LAST]
+    sentence_box(explorer).focus()
     seen = []
     for _ in names:
         seen.append(
@@ -572,9 +598,22 @@ def test_tab_goes_through_labelled_controls_in_order(page, b):
         )
         page.keyboard.press("Tab")
     assert seen == names
-    for name in ("Causal mask", "Temperature"):
-        assert page.get_by_label(name, exact=True).first.is_visible()
-        assert not b.get_by_label(name, exact=True).is_visible()  # not of this source
+    for name in {"Layer", "Head", "Minus", *OF_ATTEND} - set(names):
+        assert not explorer.get_by_label(name, exact=True).is_visible()
+
+
+def test_controls_follow_the_source(page):
+    d = page.locator(".mha-explorer").nth(3)
+    assert not d.locator(".mha-glance").is_visible()
+    check(d, alone("The cat sat on the mat"))
+    in_kernel(page, "d._attend = lambda text: alone(text, 3); d.sentence = 'A dog'")
+    until(check, d, alone("A dog", 3))
+    control(d, "radio", "Layer 3, head 1").click()
+    check(d, alone("A dog", 3), layer=2)
+    assert control(d, "combobox", "Layer").is_visible()
+    for name in ("Head", "Minus"):
+        assert not d.get_by_label(name, exact=True).is_visible()
+    in_kernel(page, "d._attend = alone")
 
 
 def test_jupyterlab_takes_no_keys(page, a):
@@ -633,6 +672,7 @@ def test_everything_fits(page, a, size, projector, sidebar):
         control(a, "checkbox", "Projector size").set_checked(projector)
 
         def fits():
+            a.scroll_into_view_if_needed()  # what is out of sight is not laid out
             for node in (a, a.locator(".mha-stage")):
                 wide, room = node.evaluate("n => [n.scrollWidth, n.clientWidth]")
                 assert wide <= room
@@ -702,7 +742,7 @@ def test_two_views_of_one_explorer(page, a):
         )
         command(page, "notebook:run-cell")
         other = page.locator(".mha-explorer").nth(1)
-        page.locator(".mha-explorer").nth(3).wait_for()
+        page.locator(".mha-explorer").nth(4).wait_for()
         control(other, "radio", "Head 1 subject").click()
         for view in (a, other):
             until(check, view, attend(SENTENCE), head=0, word=8)
@@ -719,11 +759,36 @@ def test_two_views_of_one_explorer(page, a):
     until(check, a, attend("The dog slept"), head=2)
 
 
-def test_rerun_frees_the_explorer_before(page, a):
+@pytest.mark.parametrize("keys", [False, True], ids=["", "keys"])
+def test_rerun_frees_the_explorer_before(page, a, keys):
     in_kernel(page, "old = a")
+    if keys:  # JupyterLab keeps some key events, and the nodes they were meant for
+        a.locator(".mha-stage").press("Tab")
+    page.evaluate(
+        """() => {
+            const root = document.querySelector(".mha-explorer");
+            const keep = (name) => new WeakRef(root.querySelector(name));
+            window.old = [".mha-stage svg", ".mha-cells rect"].map(keep);
+            window.oldCanvas = keep("canvas");
+            window.oldRoot = new WeakRef(root);
+        }"""
+    )
     activate_cell(page, 1)
     command(page, "notebook:run-cell")
     until(check, a, attend(SENTENCE), head=1, word=8)
+    page.evaluate("() => document.activeElement.blur()")
+    page.mouse.move(0, 0)
+    tools = page.context.new_cdp_session(page)
+
+    def gone():
+        tools.send("HeapProfiler.collectGarbage")
+        kept = "() => window.old.filter((node) => node.deref()).length"
+        assert page.evaluate(kept) == 0
+        assert not page.evaluate("() => window.oldCanvas.deref()?.width")
+        assert not page.evaluate("() => window.oldRoot.deref()?.parentElement")
+
+    until(gone)
+    tools.detach()
     freed = "(old is not a, len(old.picture['weights']), len(a.picture['weights']) > 0)"
     until(kernel_says, page, freed, (True, 0, True))
     in_kernel(page, "old.sentence = 'nobody looks'; old.head = 0; del old")
@@ -750,6 +815,78 @@ def test_kernel_restart_is_said(lab_server, chromium):
         until(check, explorer, attend(SENTENCE), head=1, word=8)
         assert message(explorer) == ""
         assert page.errors == []
+    finally:
+        page.close()
+        lab_server.stop_kernels()
+
+
+# ---- without a kernel
+FIGURE = (
+    "from mha_utils.explorer import Explorer\n"
+    "from mha_utils.heatmaps import show_heads\n"
+    "from mha_utils.sentences import attend",
+    "show_heads(attend('The cat'))",
+    "Explorer(attend, 'The cat')",
+)
+
+
+def figures(page) -> list[int]:
+    """Return how wide each figure of a page is in itself, 0 if it is broken."""
+    return page.locator(".jp-OutputArea-output img").evaluate_all(
+        """async (images) => {
+            for (const image of images) await image.decode().catch(() => {});
+            return images.map((image) => image.checkVisibility() && image.naturalWidth);
+        }"""
+    )
+
+
+def stored_figures(path) -> int:
+    cells = nbformat.read(path, 4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    return sum("image/png" in output.get("data", {}) for output in outputs)
+
+
+@pytest.mark.parametrize("name", ["figure.ipynb", "01_single_head_attention.ipynb"])
+def test_exported_page_shows_every_figure(lab_server, chromium, name):
+    if name == "figure.ipynb":
+        lab_server.write(name, *FIGURE)
+        wanted = 1
+    else:
+        wanted = stored_figures(lab_server.folder / name)
+    command = ["nbconvert", "--to", "html", "--execute", "--output", "exported", name]
+    subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=lab_server.folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        check=True,
+        capture_output=True,
+    )
+    page = chromium.new_page()
+    try:
+        page.route("http*://**", lambda route: route.abort())  # nor the internet
+        page.goto((lab_server.folder / "exported.html").as_uri())
+        widths = figures(page)
+        assert len(widths) == wanted > 0 and all(widths), widths
+    finally:
+        page.close()
+
+
+def test_stored_notebook_shows_every_figure_and_names_its_explorer(
+    lab_server, chromium
+):
+    name = "01_single_head_attention.ipynb"
+    page = open_notebook(chromium, lab_server, name)  # not trusted, and nothing is run
+    try:
+
+        def shown():
+            widths = figures(page)
+            wanted = stored_figures(ROOT / "notebooks" / name)
+            assert len(widths) == wanted > 0 and all(widths), widths
+            said = page.locator(".jp-OutputArea-output").all_text_contents()
+            assert any("it needs a running kernel" in text for text in said)
+
+        until(shown)
+        assert page.locator(".mha-explorer").count() == 0
     finally:
         page.close()
         lab_server.stop_kernels()

@@ -137,6 +137,34 @@ def test_one_head_shows_its_weights_on_the_fixed_scale():
     assert image.origin == "upper"
 
 
+@pytest.mark.parametrize(
+    "sentence, leftward",
+    [
+        ("החתול ישב על", True),
+        ("«القط» جلس على", True),
+        ("the חתול sat", False),
+        ("1 2 ?", False),
+    ],
+)
+def test_columns_run_as_the_words_do(sentence, leftward):
+    maps = random_maps(sentence.split(), 2)
+    for picture in (show_head(maps, 1, numbers=False), show_heads(maps)):
+        pixels = render(picture)[0]
+        ax = map_axes(picture)[-1]
+        box = ax.get_window_extent()
+        for i, row in enumerate(maps.weights[0, 1]):
+            y = len(pixels) - (box.y1 - (i + 0.5) * box.height / 3)
+            shown = [
+                pixels[int(y), int(box.x0 + (j + 0.5) * box.width / 3)]
+                for j in range(3)
+            ]
+            wanted = matplotlib.colormaps[WEIGHT_MAP](row, bytes=True)[:, :3]
+            wanted = wanted[::-1] if leftward else wanted
+            np.testing.assert_allclose(shown, wanted, atol=8)  # 256 colours
+        places = [label.get_window_extent().x0 for label in ax.get_xticklabels()]
+        assert sorted(places, reverse=leftward) == places
+
+
 def test_layer_and_head_are_the_ones_asked_for():
     maps = random_maps(many_words(3), heads=4, layers=3)
     picture = show_head(maps, 3, 1)
