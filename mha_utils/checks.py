@@ -51,8 +51,10 @@ def _verdict(exercise: Exercise | Callable[[Any], str], answer: Callable) -> str
             return "Your turn: the function returns nothing yet."
         if callable(exercise):
             return exercise(value)
-        if not isinstance(value, (np.ndarray, np.generic)) or value.dtype.kind not in (
-            "fiu"
+        if isinstance(value, (int, float)):
+            value = np.asarray(value)
+        if not isinstance(value, (np.ndarray, np.generic)) or (
+            value.dtype.kind not in "fiu"
         ):
             kind = getattr(value, "dtype", type(value).__name__)
             return f"Not yet: return one NumPy array of real numbers, not {kind}."
@@ -86,11 +88,11 @@ def _raised(error: BaseException, arguments: tuple) -> str:
 
 
 def _shapes(arguments: tuple) -> str:
-    shapes = [str(a.shape) for a in arguments if isinstance(a, np.ndarray)]
-    numbers = [str(a) for a in arguments if not isinstance(a, np.ndarray)]
-    return f"arrays of the shapes {', '.join(shapes)}" + "".join(
-        f" and {number}" for number in numbers
-    )
+    said = [
+        f"an array of the shape {a.shape}" if isinstance(a, np.ndarray) else str(a)
+        for a in arguments
+    ]
+    return ", ".join(said)
 
 
 def _agrees(
@@ -121,9 +123,8 @@ def _first_difference(exercise: Exercise, given: list[NDArray]) -> str:
             return f"{start}there is NaN in the result: from 0/0, or from inf - inf."
         if not np.allclose(value, expected, 1e-4, 1e-6):
             at = np.unravel_index(np.abs(value - expected).argmax(), value.shape)
-            place = ", ".join(str(int(i)) for i in at)
+            place = f"entry [{', '.join(str(int(i)) for i in at)}]" if at else "it"
             return (
-                f"{start}entry [{place}] should be {expected[at]:.3f} "
-                f"and is {value[at]:.3f}."
+                f"{start}{place} should be {expected[at]:.3f} and is {value[at]:.3f}."
             )
     raise AssertionError("all results are right")

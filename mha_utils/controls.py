@@ -1,15 +1,31 @@
-"""Small controls for the lessons: commit to a prediction, move sliders below a figure.
+"""Small controls for the lessons: a prediction, a figure to play with, live training.
 
-Both are made of ordinary ipywidgets, reachable and operable by keyboard.
+All are made of ordinary ipywidgets, reachable and operable by keyboard.
 """
 
+import asyncio
 import base64
 import html
+import time
 from collections.abc import Callable
 
-from ipywidgets import HTML, Button, FloatSlider, HBox, VBox
+from ipywidgets import (
+    HTML,
+    Button,
+    Checkbox,
+    Dropdown,
+    FloatSlider,
+    HBox,
+    IntProgress,
+    VBox,
+)
 
+from mha_utils.explorer import Explorer
 from mha_utils.heatmaps import Picture
+from mha_utils.training import Training
+
+_LARGE = {"font_size": "16px"}
+_SAYS = "<p role='{role}' style='font-size: 16px; margin: 0'>{text}</p>"
 
 
 class Prediction(HBox):
@@ -27,7 +43,7 @@ class Prediction(HBox):
     def _button(self, option: str) -> Button:
         button = Button(
             description=option,
-            style={"font_size": "16px"},
+            style=_LARGE,
             layout={"width": "auto", "height": "auto"},
         )
         button.on_click(self._commit)
@@ -37,10 +53,8 @@ class Prediction(HBox):
         for button in self.children[:-1]:
             button.disabled = True
         chosen.icon = "check"
-        self._reply.value = (
-            "<span role='status' style='font-size: 16px'>Noted. "
-            "Now run the next cell and compare.</span>"
-        )
+        text = "Noted. Now run the next cell and compare."
+        self._reply.value = _SAYS.format(role="status", text=text)
 
     def __repr__(self) -> str:
         return "Your prediction: " + " · ".join(self._options)
@@ -55,39 +69,30 @@ def predict(*options: str) -> Prediction:
     return Prediction(options)
 
 
-def sliders(draw: Callable[..., Picture], **ranges: tuple[float, float, float]) -> VBox:
-    """Show what `draw` returns, drawn anew whenever a slider moves.
+def play(
+    draw: Callable[..., Picture],
+    **controls: tuple[float, float, float] | bool | list[str],
+) -> VBox:
+    """Show what `draw` returns, drawn anew whenever a control changes.
 
     Parameters
     ----------
     draw : callable
-        ``draw(name=number, ...)`` returns a `Picture`. What it raises is shown below
-        the last good picture.
-    **ranges
-        For each argument of `draw`: the lowest number, the highest, and the first.
+        ``draw(name=value, ...)`` returns a `Picture`. What it raises is shown below the
+        last good picture.
+    **controls
+        For each argument of `draw`: a slider's lowest, highest and first number; True
+        or False for a box to tick; or a list of strings to choose from.
     """
-    controls = {
-        name: FloatSlider(
-            start,
-            min=low,
-            max=high,
-            step=(high - low) / 100,
-            description=name,
-            style={"description_width": "initial"},
-            layout={"width": "28em"},
-        )
-        for name, (low, high, start) in ranges.items()
-    }
+    made = {name: _control(name, what) for name, what in controls.items()}
     picture, message = HTML(), HTML()
 
     def show(_=None) -> None:
         try:
-            drawn = draw(**{name: slider.value for name, slider in controls.items()})
+            drawn = draw(**{name: control.value for name, control in made.items()})
         except Exception as error:  # shown where the reader looks, not lost in a log
-            message.value = (
-                f"<p role='alert' style='font-size: 16px'>{type(error).__name__}: "
-                f"{html.escape(str(error))}</p>"
-            )
+            text = f"{type(error).__name__}: {html.escape(str(error))}"
+            message.value = _SAYS.format(role="alert", text=text)
             return
         data, metadata = drawn._repr_mimebundle_()
         png = base64.b64encode(data["image/png"]).decode()
@@ -97,7 +102,108 @@ def sliders(draw: Callable[..., Picture], **ranges: tuple[float, float, float]) 
         )
         message.value = ""
 
-    for slider in controls.values():
-        slider.observe(show, "value")
+    for control in made.values():
+        control.observe(show, "value")
     show()
-    return VBox([picture, message, *controls.values()])
+    boxes = HBox(
+        [control for control in made.values() if isinstance(control, Checkbox)],
+        layout={"flex_flow": "wrap"},
+    )
+    others = [control for control in made.values() if control not in boxes.children]
+    return VBox([picture, message, *([boxes] if boxes.children else []), *others])
+
+
+def _control(name: str, what: tuple | bool | list) -> FloatSlider | Checkbox | Dropdown:
+    name = name.replace("_", " ")
+    wide = {"description_width": "initial"}
+    if isinstance(what, bool):
+        layout = {"width": "auto"}
+        return Checkbox(what, description=name, indent=False, layout=layout)
+    if isinstance(what, list):
+        return Dropdown(options=what, description=name, style=wide)
+    low, high, start = what
+    return FloatSlider(
+        start,
+        min=low,
+        max=high,
+        step=(high - low) / 100,
+        description=name,
+        style=wide,
+        layout={"width": "28em"},
+    )
+
+
+class TrainingPanel(VBox):
+    """Watch heads learn: train, pause, go on, or begin again with another seed.
+
+    Parameters
+    ----------
+    num_heads, seed : int
+        As of `Training`.
+    sentence : str
+        The sentence whose maps are shown.
+
+    Attributes
+    ----------
+    training : Training
+        What is being trained now.
+    explorer : Explorer
+        The maps, drawn anew ten times a second while the layer learns.
+    """
+
+    def __init__(self, num_heads: int, seed: int, sentence: str) -> None:
+        self.training = Training(num_heads, seed)
+        self._seed, self._running = seed, None
+        self.explorer = Explorer(
+            lambda sentence: self.training.layer.attend(sentence), sentence
+        )
+        self._go = Button(description="Train", style=_LARGE)
+        self._next = Button(description="Another seed", style=_LARGE)
+        self._go.on_click(self._start_or_pause)
+        self._next.on_click(self._another_seed)
+        self._bar, self._text = IntProgress(max=self.training.steps), HTML()
+        self._say()
+        row = HBox([self._go, self._next, self._bar, self._text])
+        super().__init__([row, self.explorer])
+
+    def __repr__(self) -> str:
+        return "A training to watch; it needs a running kernel"
+
+    def _start_or_pause(self, _=None) -> None:
+        if self._running:
+            self._running.cancel()
+        else:
+            self._running = asyncio.get_running_loop().create_task(self._train())
+
+    def _another_seed(self, _) -> None:
+        if self._running:
+            self._running.cancel()
+            self._running = None
+        self._seed += 1
+        self.training = Training(self.training.layer.num_heads, self._seed)
+        self._start_or_pause()
+
+    async def _train(self) -> None:
+        """Train a tenth of a second at a time, so that the page can be answered."""
+        training, self._go.description = self.training, "Pause"
+        try:
+            while training.step < training.steps:
+                until = time.perf_counter() + 0.1
+                while training.step < training.steps and time.perf_counter() < until:
+                    training.run(5)
+                self._say()
+                self.explorer.refresh()
+                await asyncio.sleep(0.002)
+        except ValueError as error:  # the loss exploded
+            self._say(str(error))
+        finally:
+            if training is self.training:  # else another seed has begun
+                self._running, self._go.description = None, "Train"
+
+    def _say(self, error: str = "") -> None:
+        training = self.training
+        self._bar.value = training.step
+        loss = f"{training.losses[-1]:.3f}" if training.losses else "not known yet"
+        done = f"seed {self._seed}, step {training.step} of {training.steps}"
+        text = error or f"{done}, error {loss}"
+        self._text.value = _SAYS.format(role="status", text=html.escape(text))

@@ -2,7 +2,8 @@
 
 Lesson 1 has *weights*, *causal weights* and *determiners*; lesson 2 *shares*, *loss*
 and *unmix*; lesson 3 *heads*, *new word* and *two back*; lesson 4 *concatenate*,
-*contributions* and *split*; lesson 8 *softmax*, *masked weights*, *self-attention*,
+*contributions* and *split*; lesson 5 *mass*, *hits* and *ablation*; lesson 6
+*parameters* and *likeness*; lesson 8 *softmax*, *masked weights*, *self-attention*,
 *split*, *maps*, *concatenate* and *layer*.
 """
 
@@ -197,6 +198,35 @@ def _judge_two_back(w_q: Any) -> str:
 def _contributions(z: NDArray, w_o: NDArray) -> NDArray:
     """Return each head's part: (h, n, d_v), (h*d_v, d) -> (h, n, d)."""
     return z @ w_o.reshape(len(z), -1, w_o.shape[1])
+
+
+def _mass(weights: NDArray, links: NDArray) -> NDArray:
+    return weights[:, links[:, 0], links[:, 1]].mean(axis=1)  # (h,)
+
+
+def _hits(weights: NDArray, links: NDArray) -> NDArray:
+    best = weights[:, links[:, 0]].argmax(axis=-1)  # (h, k)
+    return (best == links[:, 1]).mean(axis=1)
+
+
+def _ablation(contributions: NDArray, keep: NDArray) -> NDArray:
+    mean = contributions.mean(axis=1, keepdims=True)  # (h, 1, d)
+    return np.where(keep[:, None, None], contributions, mean).sum(axis=0)  # (n, d)
+
+
+def _likeness(weights: NDArray) -> NDArray:
+    difference = np.abs(weights[:, None] - weights[None])  # (h, h, n, n)
+    return 1 - difference.sum(axis=-1).mean(axis=-1) / 2  # (h, h)
+
+
+def _random_maps(h: int, n: int) -> NDArray:
+    return softmax(3 * np.random.default_rng(n).normal(size=(h, n, n)))
+
+
+_LINKED = [
+    (_random_maps(2, 2), np.array([[1, 0]])),
+    (_random_maps(3, 5), np.array([[2, 0], [3, 1], [4, 1], [1, 1]])),
+]
 
 
 def _flat_heads(x: NDArray, *matrices_and_heads, split=split_heads) -> list[NDArray]:
@@ -438,6 +468,117 @@ EXERCISES: dict[str, Exercise | Callable[[Any], str]] = {
         right=split_heads,
         inputs=[(*_sample((3, 4)), 2), (*_sample((4, 6)), 3)],
         mistakes=_SPLIT_MISTAKES,
+    ),
+    "mass": Exercise(
+        right=_mass,
+        inputs=_LINKED,
+        mistakes={
+            "rows and columns are swapped: the row is the word that looks.": (
+                lambda w, links: _mass(w.swapaxes(1, 2), links)
+            ),
+            "this is the sum over the links, not their mean.": (
+                lambda w, links: _mass(w, links) * len(links)
+            ),
+            "these are the links one by one. Their mean is wanted, for each head.": (
+                lambda w, links: w[:, links[:, 0], links[:, 1]]
+            ),
+            "the mean runs over the heads. It must run over the links.": (
+                lambda w, links: w[:, links[:, 0], links[:, 1]].mean(axis=0)
+            ),
+            "this counts how often the right word is first, not how much it gets.": (
+                _hits
+            ),
+        },
+    ),
+    "hits": Exercise(
+        right=_hits,
+        inputs=_LINKED,
+        mistakes={
+            "this is how much the right word gets, not how often it is first.": _mass,
+            "the largest weight is looked for in columns. A row is one word's look.": (
+                lambda w, links: _hits(w.swapaxes(1, 2), links)
+            ),
+            "this counts all heads together. It must be each head by itself.": (
+                lambda w, links: np.full(len(w), _hits(w, links).mean())
+            ),
+            "this is a count. Divide it by the number of links.": (
+                lambda w, links: _hits(w, links) * len(links)
+            ),
+            "to and from are swapped: the first column of links is who looks.": (
+                lambda w, links: _hits(w, links[:, ::-1])
+            ),
+        },
+    ),
+    "ablation": Exercise(
+        right=_ablation,
+        inputs=[
+            (*_sample((2, 2, 1)), np.array([True, False])),
+            (*_sample((3, 4, 2)), np.array([False, True, False])),
+        ],
+        mistakes={
+            "what is left out adds nothing here. It must add its mean.": (
+                lambda parts, keep: parts[keep].sum(axis=0)
+            ),
+            "keep is turned round: True means the head stays.": (
+                lambda parts, keep: _ablation(parts, ~keep)
+            ),
+            "the mean runs over the heads. It must run over the words.": (
+                lambda parts, keep: np.where(
+                    keep[:, None, None], parts, parts.mean(axis=0, keepdims=True)
+                ).sum(axis=0)
+            ),
+            "this is one number as the mean. Each of the d numbers has its own.": (
+                lambda parts, keep: np.where(
+                    keep[:, None, None], parts, parts.mean(axis=(1, 2), keepdims=True)
+                ).sum(axis=0)
+            ),
+            "the contributions are averaged. They add up.": (
+                lambda parts, keep: _ablation(parts, keep) / len(parts)
+            ),
+            "the heads are still apart. The output is their sum.": (
+                lambda parts, keep: np.where(
+                    keep[:, None, None], parts, parts.mean(axis=1, keepdims=True)
+                )
+            ),
+        },
+    ),
+    "parameters": Exercise(
+        right=lambda d, h: np.asarray(4 * d * d),
+        inputs=[(8, 2), (48, 6)],
+        mistakes={
+            "W_O is missing.": lambda d, h: np.asarray(3 * d * d),
+            "this is one head only.": lambda d, h: np.asarray(4 * d * d // h),
+            "each head has d_k columns, not d_model.": (
+                lambda d, h: np.asarray(3 * h * d * d + d * d)
+            ),
+            "each head reads the whole word: W_Q is (d_model, d_k), not (d_k, d_k).": (
+                lambda d, h: np.asarray(3 * d * d // h + d * d)
+            ),
+            "there is one W_O for all heads together, not one for each.": (
+                lambda d, h: np.asarray(3 * d * d + h * d * d)
+            ),
+        },
+    ),
+    "likeness": Exercise(
+        right=_likeness,
+        inputs=[(_random_maps(2, 2),), (_random_maps(3, 5),)],
+        mistakes={
+            "this is how different they are. Take it from 1.": (
+                lambda w: 1 - _likeness(w)
+            ),
+            "the difference of two rows is at most 2: it must be halved.": (
+                lambda w: 2 * _likeness(w) - 1
+            ),
+            "this is the sum over the rows, not their mean.": (
+                lambda w: 1 - (1 - _likeness(w)) * w.shape[-1]
+            ),
+            "the mean runs over rows and columns. Columns are added up.": (
+                lambda w: 1 - (1 - _likeness(w)) / w.shape[-1]
+            ),
+            "without the absolute value, differences cancel.": (
+                lambda w: np.ones((len(w), len(w)))
+            ),
+        },
     ),
     "softmax": Exercise(
         right=softmax,

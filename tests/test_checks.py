@@ -83,6 +83,18 @@ RIGHT = {
         [z_i @ w for z_i, w in zip(z, np.split(w_o, len(z)))]
     ),
     "split": lambda x, h: np.stack(columns(x, h)),
+    "mass": lambda w, links: np.mean([w[:, i, j] for i, j in links], axis=0),
+    "hits": lambda w, links: np.mean(
+        [w[:, i].argmax(axis=1) == j for i, j in links], axis=0
+    ),
+    "ablation": lambda parts, keep: sum(
+        part if stays else np.tile(part.mean(axis=0), (len(part), 1))
+        for part, stays in zip(parts, keep)
+    ),
+    "parameters": lambda d, h: h * (3 * d * (d // h) + (d // h) * d),
+    "likeness": lambda w: np.array(
+        [[np.minimum(a, b).sum() / len(a) for b in w] for a in w]
+    ),
     "softmax": exp_rows,
     "masked weights": lambda q, k, m: exp_rows(masked(q @ k.T / root(k), m)),
     "self-attention": lambda x, q, k, v, m: (
@@ -171,7 +183,7 @@ WRONG = [  # exercise, answer as a learner would write it, what the check must s
     ("loss", lambda a, b: (a - 1) ** 2 + b**2, "reads the mix as it is"),
     ("loss", lambda a, b: a / (a**2 + b**2), "best factor for the mix"),
     ("loss", lambda a, b: np.ones(a.shape), "both together"),
-    ("loss", lambda a, b: 0.5, "not float"),
+    ("loss", lambda a, b: 0.5, "result has shape (), not (1,)"),
     ("unmix", lambda mix, z: np.tensordot(mix, z, 1), "mixes once more"),
     (
         "unmix",
@@ -260,6 +272,34 @@ WRONG = [  # exercise, answer as a learner would write it, what the check must s
         lambda x, h: np.stack([x[:, i::h] for i in range(h)]),
         "every h-th number",
     ),
+    (
+        "mass",
+        lambda w, links: np.mean([w[:, j, i] for i, j in links], axis=0),
+        "swapped",
+    ),
+    ("mass", lambda w, links: sum(w[:, i, j] for i, j in links), "not their mean"),
+    ("mass", lambda w, links: RIGHT["hits"](w, links), "not how much it gets"),
+    ("mass", lambda w, links: np.mean(w), "result has shape ()"),
+    ("hits", lambda w, links: RIGHT["mass"](w, links), "not how often it is first"),
+    (
+        "hits",
+        lambda w, links: RIGHT["hits"](w.swapaxes(1, 2), links),
+        "looked for in columns",
+    ),
+    ("hits", lambda w, links: RIGHT["hits"](w, links) * len(links), "is a count"),
+    ("ablation", lambda parts, keep: parts[keep].sum(axis=0), "must add its mean"),
+    ("ablation", lambda parts, keep: RIGHT["ablation"](parts, ~keep), "turned round"),
+    (
+        "ablation",
+        lambda parts, keep: RIGHT["ablation"](parts, keep) / len(keep),
+        "add up",
+    ),
+    ("parameters", lambda d, h: 3 * d**2, "W_O is missing"),
+    ("parameters", lambda d, h: 4 * d * (d // h), "one head only"),
+    ("parameters", lambda d, h: h * 3 * d * d + d * d, "not d_model"),
+    ("parameters", lambda d, h: 7, "given 8, 2, it should be 256"),
+    ("likeness", lambda w: 1 - RIGHT["likeness"](w), "Take it from 1"),
+    ("likeness", lambda w: 2 * RIGHT["likeness"](w) - 1, "must be halved"),
     ("softmax", lambda s: exp_rows(s.swapaxes(-1, -2)).swapaxes(-1, -2), "each column"),
     (
         "softmax",
@@ -406,7 +446,7 @@ def test_the_line_that_raised_is_shown(capsys):
     said = capsys.readouterr().out
     assert "ValueError" in said
     assert "return q @ k  # the transpose is missing" in said
-    assert "arrays of the shapes (2, 2), (2, 2)" in said
+    assert "an array of the shape (2, 2), an array of the shape (2, 2)" in said
 
 
 def test_an_interrupted_loop_says_where_it_was(capsys):

@@ -1,0 +1,364 @@
+"""One trainable layer of attention heads: forward, backward, Adam, live training.
+
+The task is called ink. Every word of a sentence gets a random colour, three signs. At
+every word the layer must say three colours: that of the subject, of the referent and of
+the word before (`grammar.RELATIONS`), and zeros where there is none. To know a colour
+it must look at the right word. Where that is, nobody tells it: the loss sees colours
+alone.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mha_utils.attention import (
+    causal_mask,
+    merge_heads,
+    scaled_dot_product_attention,
+    split_heads,
+)
+from mha_utils.grammar import NUMBER, PAD, RELATIONS, Corpus, encode, sentences
+from mha_utils.sentences import START, AttentionMaps, positions, words
+
+D_MODEL = 48
+INK = 3  # signs in a colour
+
+
+class InkLayer:
+    """Heads that carry colours from word to word; no residual, no other layer.
+
+    Parameters
+    ----------
+    num_heads : int
+        d_k = d_v = 48 / num_heads, so that the number of parameters stays the same.
+    seed : int
+        Of the random weights.
+
+    Attributes
+    ----------
+    parameters : dict
+        ``words`` (vocabulary, d), ``inks`` (3, d), ``w_q``, ``w_k``, ``w_v``
+        (d, h*d_k), all heads side by side, and ``w_o`` (h*d_v, 9), all float32.
+
+    Raises
+    ------
+    ValueError
+        If `num_heads` does not divide 48.
+    """
+
+    def __init__(self, num_heads: int, seed: int) -> None:
+        if num_heads < 1 or D_MODEL % num_heads:
+            raise ValueError(
+                f"num_heads is {num_heads}; it must divide d_model {D_MODEL}: "
+                f"1, 2, 3, 4, 6, 8, 12, 16, 24 or 48"
+            )
+        rng = np.random.default_rng(seed)
+        d, answers = D_MODEL, len(RELATIONS) * INK
+        self.num_heads = num_heads
+        self.parameters = {
+            name: (rng.normal(size=shape) / np.sqrt(width)).astype(np.float32)
+            for name, shape, width in (
+                ("words", (len(NUMBER), d), 1),
+                ("inks", (INK, d), 1),
+                ("w_q", (d, d), d),
+                ("w_k", (d, d), d),
+                ("w_v", (d, d), d),
+                ("w_o", (d, answers), d),
+            )
+        }
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers training adjusts."""
+        return sum(array.size for array in self.parameters.values())
+
+    def forward(self, ids: NDArray, inks: NDArray) -> tuple[NDArray, NDArray]:
+        """Answer with colours.
+
+        Parameters
+        ----------
+        ids : array (b, n) of int
+            The words' numbers.
+        inks : array (b, n, 3)
+            Their colours.
+
+        Returns
+        -------
+        answers : array (b, n, 9)
+            Three colours for each word.
+        weights : array (b, h, n, n)
+        """
+        p, h = self.parameters, self.num_heads
+        place = positions(ids.shape[1], D_MODEL).astype(p["words"].dtype)  # (n, d)
+        x = p["words"][ids] + inks @ p["inks"] + place  # (b, n, d)
+        q, k, v = (split_heads(x @ p[w], h) for w in ("w_q", "w_k", "w_v"))
+        mask = causal_mask(ids.shape[1])  # and so nobody sees what fills up
+        z, weights = scaled_dot_product_attention(q, k, v, mask)  # (b, h, n, d_v)
+        z = merge_heads(z)  # (b, n, h*d_v)
+        self._kept = ids, inks, x, q, k, v, weights, z  # for `backward`
+        return z @ p["w_o"], weights
+
+    def backward(self, d_answers: NDArray) -> dict[str, NDArray]:
+        """Return the gradient of each parameter, the last `forward` backwards.
+
+        Parameters
+        ----------
+        d_answers : array (b, n, 9)
+            The derivative of the loss by each number that `forward` answered.
+        """
+        p, h = self.parameters, self.num_heads
+        ids, inks, x, q, k, v, weights, z = self._kept
+        gradient = {"w_o": _sum_of_products(z, d_answers)}  # (h*d_v, 9)
+        d_z = split_heads(d_answers @ p["w_o"].T, h)  # (b, h, n, d_v)
+        d_v = weights.swapaxes(-1, -2) @ d_z  # (b, h, n, d_v)
+        d_weights = d_z @ v.swapaxes(-1, -2)  # (b, h, n, n)
+        # The softmax: a row sums to 1, so only differences from its mean count.
+        mean = (d_weights * weights).sum(axis=-1, keepdims=True)  # (b, h, n, 1)
+        d_scores = weights * (d_weights - mean) / np.sqrt(q.shape[-1], dtype=x.dtype)
+        d_q = d_scores @ k  # (b, h, n, d_k)
+        d_k = d_scores.swapaxes(-1, -2) @ q  # (b, h, n, d_k)
+        d_x = np.zeros_like(x)  # (b, n, d)
+        for name, d_head in (("w_q", d_q), ("w_k", d_k), ("w_v", d_v)):
+            d_flat = merge_heads(d_head)  # (b, n, h*d_k)
+            gradient[name] = _sum_of_products(x, d_flat)  # (d, h*d_k)
+            d_x += d_flat @ p[name].T
+        gradient["inks"] = _sum_of_products(inks, d_x)  # (3, d)
+        is_word = np.eye(len(p["words"]), dtype=x.dtype)[ids]  # (b, n, vocabulary)
+        gradient["words"] = _sum_of_products(is_word, d_x)  # (vocabulary, d)
+        return gradient
+
+    def contributions(self, ids: NDArray, inks: NDArray) -> NDArray:
+        """Return what each head adds to the answers of `forward`, (b, h, n, 9)."""
+        self.forward(ids, inks)
+        z = split_heads(self._kept[-1], self.num_heads)  # (b, h, n, d_v)
+        return z @ self.parameters["w_o"].reshape(self.num_heads, z.shape[-1], -1)
+
+    def attend(self, sentence: str) -> AttentionMaps:
+        """Run the heads on a sentence of the grammar's words.
+
+        Raises
+        ------
+        ValueError
+            If the sentence is empty or has a word that was not in training.
+        """
+        tokens = [word.lower() for word in words(sentence) if word not in ".!?"]
+        if not tokens:
+            raise ValueError("There is no word in this sentence. Type at least one.")
+        unknown = [token for token in tokens if token not in NUMBER or token == PAD]
+        if unknown:
+            raise ValueError(
+                f"Not in the grammar: {', '.join(unknown[:6])}. These heads know "
+                f"{len(NUMBER) - 2} words, among them: cat, girl, mat, sat, sleeps, "
+                f"sees, tired, near, that, because."
+            )
+        ids = np.array([[NUMBER[token] for token in [START, *tokens]]])
+        _, weights = self.forward(ids, np.zeros((*ids.shape, INK), np.float32))
+        return AttentionMaps([START, *tokens], weights[0])
+
+
+def _sum_of_products(a: NDArray, b: NDArray) -> NDArray:
+    """Multiply (b, n, i) and (b, n, j) over all words of all sentences: (i, j)."""
+    return a.reshape(-1, a.shape[-1]).T @ b.reshape(-1, b.shape[-1])
+
+
+def ink(corpus: Corpus, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+    """Draw a colour for each word.
+
+    Returns
+    -------
+    inks : array (b, n, 3)
+        -1 or 1; 0 for the start and for what fills up.
+    wanted : array (b, n, 9)
+        The colours that the layer must answer.
+    """
+    b, n = corpus.ids.shape
+    inks = rng.integers(0, 2, (b, n, INK)).astype(np.float32) * 2 - 1
+    inks *= corpus.real[..., None]
+    sentence = np.arange(b)[:, None, None]  # (b, 1, 1)
+    return inks, inks[sentence, corpus.gold].reshape(b, n, -1)  # (b, n, 3, 3) -> 9
+
+
+class Training:
+    """A layer, and what it takes to train it on; can be stopped and resumed.
+
+    Adam (Kingma & Ba 2015) on 32 of 3,000 sentences a step. The learning rate warms up
+    over 50 steps and falls to 0 over the last 40 % of the steps.
+
+    Parameters
+    ----------
+    num_heads, seed : int
+        The seed is that of weights, colours and the order of sentences; the sentences
+        are always the same.
+    steps : int
+    learning_rate : float
+
+    Attributes
+    ----------
+    layer : InkLayer
+    step : int
+        How many steps have been done.
+    losses : list of float
+        The mean squared error at each step.
+
+    Raises
+    ------
+    ValueError
+        If `num_heads` does not divide 48, or there is nothing to do.
+    """
+
+    def __init__(
+        self,
+        num_heads: int = 8,
+        seed: int = 0,
+        *,
+        steps: int = 800,
+        learning_rate: float = 0.01,
+    ) -> None:
+        if steps < 1:
+            raise ValueError(f"steps is {steps}; train for at least 1, better 800")
+        if not 0 < learning_rate < np.inf:
+            raise ValueError(f"learning_rate is {learning_rate}; try 0.01")
+        self.layer = InkLayer(num_heads, seed)
+        self.steps, self.learning_rate = steps, learning_rate
+        self.step, self.losses = 0, []
+        self._corpus = training_corpus()
+        self._rng = np.random.default_rng([seed, 1])
+        zeros = {name: 0 * array for name, array in self.layer.parameters.items()}
+        self._moments = zeros, {name: array.copy() for name, array in zeros.items()}
+
+    def run(self, steps: int | None = None) -> None:
+        """Train on, to the end or for so many steps.
+
+        Raises
+        ------
+        ValueError
+            If the loss is no longer a number. The last good weights are kept.
+        """
+        stop = self.steps if steps is None else min(self.step + steps, self.steps)
+        while self.step < stop:
+            good = {name: a.copy() for name, a in self.layer.parameters.items()}
+            try:
+                # Overflow is what the check below is for.
+                with np.errstate(over="ignore", invalid="ignore"):
+                    loss = self._one_step()
+            except ValueError:  # attention refuses numbers that are not finite
+                loss = np.inf
+            if not np.isfinite(loss) or loss > 1e6:
+                self.layer.parameters = good
+                raise ValueError(
+                    f"The loss exploded at step {self.step + 1}: learning_rate "
+                    f"{self.learning_rate} is too large; try 0.01. The last good "
+                    f"weights are kept."
+                )
+            self.losses.append(float(loss))
+            self.step += 1
+
+    def _one_step(self) -> float:
+        """Draw a batch, answer, compare, adjust; return the loss before that."""
+        chosen = self._rng.integers(0, len(self._corpus.ids), 32)
+        longest = self._corpus.real[chosen].any(axis=0).nonzero()[0].max() + 1
+        batch = Corpus(*(array[chosen, :longest] for array in self._corpus))
+        inks, wanted = ink(batch, self._rng)
+        answers, _ = self.layer.forward(batch.ids, inks)  # (b, n, 9)
+        share = np.repeat(_shares(batch), INK, axis=-1) / INK  # (b, n, 9)
+        error = answers - wanted
+        gradient = self.layer.backward(2 * share * error)
+        self._adam(gradient)
+        return float((share * error**2).sum())
+
+    def _adam(self, gradient: dict[str, NDArray]) -> None:
+        """Adjust each parameter by its mean gradient over its mean size."""
+        t = self.step + 1
+        rate = self.learning_rate * min(
+            1, t / 50, (self.steps - t + 1) / self.steps / 0.4
+        )
+        for name, g in gradient.items():
+            mean, square = (moment[name] for moment in self._moments)
+            mean += 0.1 * (g - mean)
+            square += 0.001 * (g * g - square)
+            corrected = mean / (1 - 0.9**t)
+            size = np.sqrt(square / (1 - 0.999**t)) + 1e-8
+            self.layer.parameters[name] -= np.float32(rate) * corrected / size
+
+
+def _shares(batch: Corpus) -> NDArray:
+    """Return what each question counts in the loss, (b, n, 3), all together 1.
+
+    The relations count the same, and in each of them what there is to find counts as
+    much as all the words with nothing to find.
+    """
+    real = batch.real[..., None]
+    asked, idle = real & (batch.gold > 0), real & (batch.gold == 0)  # (b, n, 3)
+    shares = sum(part / part.sum(axis=(0, 1)) for part in (asked, idle))
+    return (shares / shares.sum()).astype(np.float32)
+
+
+_CORPORA: dict[str, Corpus] = {}
+
+
+def training_corpus(unseen: str = "") -> Corpus:
+    """Return the 3,000 sentences of training, or 500 with something `unseen`."""
+    if unseen not in _CORPORA:
+        seed = ("", "structures", "pairs").index(unseen)
+        n = 500 if unseen else 3000
+        _CORPORA[unseen] = encode(sentences(n, seed, unseen))
+    return _CORPORA[unseen]
+
+
+def accuracy(
+    layer: InkLayer,
+    corpus: Corpus,
+    *,
+    keep: Sequence[int] | None = None,
+    ablation: str = "zero",
+    nothing: bool = False,
+) -> NDArray:
+    """Return the share of right answers for each relation, (3,).
+
+    Right is an answer nearer to what is wanted than to the other colours and to zero.
+
+    Parameters
+    ----------
+    layer : InkLayer
+    corpus : Corpus
+    keep : sequence of int, optional
+        The heads that work; all if not given.
+    ablation : str
+        What the others do: add nothing, "zero", or their mean over all words, "mean".
+    nothing : bool
+        Ask the words that have nothing to find, and should answer zero, in place of
+        those that have something.
+
+    Raises
+    ------
+    ValueError
+        If `ablation` is neither.
+    """
+    if ablation not in ("zero", "mean"):
+        raise ValueError(f'ablation is {ablation!r}; it must be "zero" or "mean"')
+    inks, wanted = ink(corpus, np.random.default_rng(9))
+    parts = layer.contributions(corpus.ids, inks)  # (b, h, n, 9)
+    if keep is not None:
+        off = ~np.isin(np.arange(layer.num_heads), keep)  # (h,)
+        words_of_heads = parts.swapaxes(0, 1)  # (h, b, n, 9)
+        mean = words_of_heads[:, corpus.real].mean(axis=1)  # (h, 9)
+        parts[:, off] = mean[off, None] if ablation == "mean" else 0
+    answers = parts.sum(axis=1)  # (b, n, 9)
+    shape = (*corpus.ids.shape, len(RELATIONS), INK)
+    answers, wanted = answers.reshape(shape), wanted.reshape(shape)
+    near_zero = (answers**2).sum(-1) < ((np.abs(answers) - 1) ** 2).sum(-1)
+    same_colour = (np.sign(answers) == wanted).all(axis=-1)  # (b, n, 3)
+    if nothing:
+        right, asked = near_zero, corpus.real[..., None] & (corpus.gold == 0)
+    else:
+        right, asked = ~near_zero & same_colour, corpus.gold > 0
+    return (right & asked).sum(axis=(0, 1)) / asked.sum(axis=(0, 1))
+
+
+def snapshots(training: Training, every: int) -> Iterator[InkLayer]:
+    """Train to the end; yield the layer before the first step and every so many."""
+    yield training.layer
+    while training.step < training.steps:
+        training.run(every)
+        yield training.layer
