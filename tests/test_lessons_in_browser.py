@@ -1,0 +1,179 @@
+"""All lessons in JupyterLab and Chromium: they run, and their controls answer."""
+
+import re
+
+import pytest
+from browser import open_notebook, run_all, until
+from refresh import NOTEBOOKS
+
+
+@pytest.fixture
+def opened(lab_server, chromium):
+    """Open notebooks by name; close them and end their kernels afterwards."""
+    pages = []
+
+    def open_it(name, *sources):
+        if sources:
+            lab_server.write(name, *sources)
+        pages.append(open_notebook(chromium, lab_server, name))
+        return pages[-1]
+
+    yield open_it
+    for page in pages:
+        page.close()
+    lab_server.stop_kernels()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_run_all_reaches_the_end(opened, path):
+    page = opened(path.name)
+    run_all(page)
+    assert page.errors == []
+
+
+def violations(page, selector):
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, selector).response["violations"]
+    return [(rule["id"], rule["nodes"][0]["html"]) for rule in found]
+
+
+def test_a_prediction_is_made_by_keyboard(opened):
+    code = "from mha_utils.controls import predict\npredict('yes', 'no')"
+    page = opened("prediction.ipynb", code)
+    run_all(page)
+    page.get_by_role("button", name="yes", exact=True).focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("status").filter(has_text="Noted").wait_for()
+    buttons = page.locator(".jp-OutputArea-output button")
+    assert buttons.all_text_contents() == ["yes", "no"]
+    assert [button.is_disabled() for button in buttons.all()] == [True, True]
+    assert buttons.nth(1).locator(".fa-check").count() == 1
+    assert violations(page, ".jp-OutputArea-output .widget-hbox") == []
+    assert page.errors == []
+
+
+PLAY = """
+from mha_utils.controls import play
+from mha_utils.heatmaps import Picture
+
+def draw(height, on):
+    if height > 3:
+        raise ValueError("too <i>high</i>")
+    return Picture(alt=f"{height:.2f} {on}", figsize=(2, 1 + height), layout=None)
+
+play(draw, height=(0, 4, 1), on=True)
+"""
+
+
+def test_a_figure_to_play_with(opened):
+    page = opened("play.ipynb", PLAY)
+    run_all(page)
+    image = page.locator(".jp-OutputArea-output img")
+
+    def says(alt):
+        assert image.get_attribute("alt") == alt
+        height = image.evaluate("image => image.complete && image.naturalHeight")
+        assert abs(height - 144 * (1 + float(alt.split()[0]))) <= 1
+
+    until(says, "1.00 True")
+    slider = page.get_by_role("slider")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    until(says, "1.04 True")
+    page.get_by_role("checkbox", name="on").uncheck()
+    until(says, "1.04 False")
+    for _ in range(60):
+        slider.press("ArrowRight")
+    page.get_by_role("alert").filter(has_text="ValueError: too <i>high</i>").wait_for()
+    until(says, "3.00 False")  # the last good picture
+    assert page.errors == []
+
+
+PANEL = """
+from mha_utils.controls import TrainingPanel
+
+panel = TrainingPanel(num_heads=4, seed=0, sentence="the cat sat on the mat")
+panel.training.steps = 100_000  # so that the test is the first to stop
+panel
+"""
+
+
+def test_training_is_watched_paused_and_resumed(opened):
+    page = opened("panel.ipynb", PANEL)
+    run_all(page)
+    explorer = page.locator(".mha-explorer")
+    explorer.locator("svg").first.wait_for()
+    said = page.get_by_role("status").filter(has_text="step")
+
+    def step():
+        return int(re.search(r"step (\d+)", said.text_content())[1])
+
+    def fills():
+        return explorer.locator(".mha-cells rect").evaluate_all(
+            "cells => cells.map((cell) => cell.getAttribute('fill')).join()"
+        )
+
+    before = fills()
+    page.get_by_role("button", name="Train", exact=True).click()
+    pictures = set()
+
+    def trained(least):
+        pictures.add(fills())
+        assert step() >= least
+
+    until(trained, 60, seconds=30)
+    sentence = explorer.get_by_role("textbox", name="Sentence")
+    sentence.fill("the dogs sleep")  # the kernel answers while it trains
+
+    def answered():
+        assert explorer.locator(".mha-cells rect").count() == 16
+        assert step() < 100_000
+
+    until(answered, seconds=20)
+    page.get_by_role("button", name="Pause", exact=True).click()
+    page.get_by_role("button", name="Train", exact=True).wait_for()
+    paused = step()
+    assert 60 <= paused < 100_000
+    page.wait_for_timeout(500)
+    assert step() == paused
+    assert len(pictures | {before}) > 3  # it changed while it was watched
+    page.get_by_role("button", name="Another seed", exact=True).click()
+    page.get_by_role("status").filter(has_text="seed 1, step").wait_for()
+    until(trained, 800, seconds=60)
+    page.get_by_role("button", name="Train", exact=True).wait_for()
+    assert page.errors == []
+
+
+ENDLESS = (
+    "from mha_utils.checks import check",
+    "def my_weights(query, key):\n    while True:\n        query = query + 0",
+    "check('weights', my_weights)",
+    "print('still', 'here')",
+)
+
+
+def test_an_endless_loop_can_be_interrupted(opened):
+    page = opened("endless.ipynb", *ENDLESS)
+    page.evaluate(
+        "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+    )
+
+    def busy():
+        assert page.locator(".jp-InputPrompt").all_text_contents()[2] == "[*]:"
+
+    until(busy, seconds=20)
+    page.wait_for_timeout(500)
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')"
+    )
+
+    def stopped():
+        said = "".join(page.locator(".jp-OutputArea-output").all_text_contents())
+        assert "Stopped: your function was still running" in said
+        assert "query = query + 0" in said or "while True" in said
+        assert "still here" in said  # the next cell ran as if nothing had happened
+
+    until(stopped, seconds=20)
+    assert page.errors == []
