@@ -25,6 +25,7 @@ from mha_utils.heatmaps import Picture
 from mha_utils.training import Training
 
 _LARGE = {"font_size": "16px"}
+_WRAPPED = {"flex_flow": "wrap", "align_items": "center"}
 _SAYS = "<p role='{role}' style='font-size: 16px; margin: 0'>{text}</p>"
 
 
@@ -35,10 +36,8 @@ class Prediction(HBox):
         if len(options) < 2:
             raise ValueError(f"{len(options)} answers to choose from; give at least 2")
         self._options = options
-        self._reply = HTML(layout={"align_self": "center"})
-        super().__init__(
-            [*map(self._button, options), self._reply], layout={"flex_flow": "wrap"}
-        )
+        self._reply = HTML()
+        super().__init__([*map(self._button, options), self._reply], layout=_WRAPPED)
 
     def _button(self, option: str) -> Button:
         button = Button(
@@ -107,7 +106,7 @@ def play(
     show()
     boxes = HBox(
         [control for control in made.values() if isinstance(control, Checkbox)],
-        layout={"flex_flow": "wrap"},
+        layout=_WRAPPED,
     )
     others = [control for control in made.values() if control not in boxes.children]
     return VBox([picture, message, *([boxes] if boxes.children else []), *others])
@@ -157,13 +156,14 @@ class TrainingPanel(VBox):
         self.explorer = Explorer(
             lambda sentence: self.training.layer.attend(sentence), sentence
         )
-        self._go = Button(description="Train", style=_LARGE)
-        self._next = Button(description="Another seed", style=_LARGE)
+        wide = {"width": "auto", "height": "auto"}
+        self._go = Button(description="Train", style=_LARGE, layout=wide)
+        self._next = Button(description="Another seed", style=_LARGE, layout=wide)
         self._go.on_click(self._start_or_pause)
         self._next.on_click(self._another_seed)
         self._bar, self._text = IntProgress(max=self.training.steps), HTML()
         self._say()
-        row = HBox([self._go, self._next, self._bar, self._text])
+        row = HBox([self._go, self._next, self._bar, self._text], layout=_WRAPPED)
         super().__init__([row, self.explorer])
 
     def __repr__(self) -> str:
