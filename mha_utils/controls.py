@@ -147,7 +147,7 @@ class TrainingPanel(VBox):
     training : Training
         What is being trained now.
     explorer : Explorer
-        The maps, drawn anew ten times a second while the layer learns.
+        The maps, drawn anew four times a second while the layer learns.
     """
 
     def __init__(self, num_heads: int, seed: int, sentence: str) -> None:
@@ -184,11 +184,11 @@ class TrainingPanel(VBox):
         self._start_or_pause()
 
     async def _train(self) -> None:
-        """Train a tenth of a second at a time, so that the page can be answered."""
+        """Train a quarter of a second at a time, so that the page can be answered."""
         training, self._go.description = self.training, "Pause"
         try:
             while training.step < training.steps:
-                until = time.perf_counter() + 0.1
+                until = time.perf_counter() + 0.25
                 while training.step < training.steps and time.perf_counter() < until:
                     training.run(5)
                 self._say()
