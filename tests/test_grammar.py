@@ -1,6 +1,7 @@
 """Tests of the grammar: its relations are what a reader would say, and certain."""
 
 import random
+import re
 
 import pytest
 
@@ -79,6 +80,16 @@ def test_no_other_noun_could_be_the_subject(some):
                     assert what == "thing" or several != kind(words[subject])[1]
 
 
+def test_no_noun_in_front_fits_the_first_verb(some):
+    for sentence in some:
+        words = sentence.words
+        verb, subject = min(sentence.links["subject"].items())
+        for other in range(verb):
+            if is_noun(words[other]) and other != subject:
+                what, several = kind(words[other])
+                assert what == "thing" or several != kind(words[subject])[1]
+
+
 def test_every_pronoun_has_one_referent(some):
     """Derived again: of all nouns before it just one can be meant."""
     for sentence in some:
@@ -132,6 +143,18 @@ def test_nothing_unseen_leaks_into_training():
     assert not any(map(holds_unseen_pair, sentences(3000, 0)))
     assert all(map(holds_unseen_pair, sentences(500, 2, "pairs")))
     assert 0.2 < len(HELD_OUT) / len(STRUCTURES) < 0.3
+
+
+def test_held_out_structures_are_held_out():
+    """The plainest sentence with a place is one of them."""
+    plain = re.compile(
+        r"the (\w+ )?\w+ ((often|never|always) )?(sat|stood|lay) on the (\w+ )?\w+ "
+        r"(because|while|when) (he|she|it|they) (was|were) \w+"
+    )
+    assert Structure(False, False, "", "place", "adjective") in HELD_OUT
+    assert not any(plain.fullmatch(str(s)) for s in sentences(3000, 0))
+    assert not any(plain.fullmatch(str(s)) for s in sentences(500, 2, "pairs"))
+    assert any(plain.fullmatch(str(s)) for s in sentences(500, 1, "structures"))
 
 
 def test_the_sentence_of_the_course_is_one_of_the_grammar():
