@@ -89,15 +89,19 @@ class InkLayer:
             Three colours for each word.
         weights : array (b, h, n, n)
         """
+        self._kept = self._run(ids, inks)  # for `backward`
+        *_, weights, z = self._kept
+        return z @ self.parameters["w_o"], weights
+
+    def _run(self, ids: NDArray, inks: NDArray) -> tuple[NDArray, ...]:
+        """Compute all up to W_O and keep nothing: others may look during training."""
         p, h = self.parameters, self.num_heads
         place = positions(ids.shape[1], D_MODEL).astype(p["words"].dtype)  # (n, d)
         x = p["words"][ids] + inks @ p["inks"] + place  # (b, n, d)
         q, k, v = (split_heads(x @ p[w], h) for w in ("w_q", "w_k", "w_v"))
         mask = causal_mask(ids.shape[1])  # and so nobody sees what fills up
         z, weights = scaled_dot_product_attention(q, k, v, mask)  # (b, h, n, d_v)
-        z = merge_heads(z)  # (b, n, h*d_v)
-        self._kept = ids, inks, x, q, k, v, weights, z  # for `backward`
-        return z @ p["w_o"], weights
+        return ids, inks, x, q, k, v, weights, merge_heads(z)  # z (b, n, h*d_v)
 
     def backward(self, d_answers: NDArray) -> dict[str, NDArray]:
         """Return the gradient of each parameter, the last `forward` backwards.
@@ -130,8 +134,7 @@ class InkLayer:
 
     def contributions(self, ids: NDArray, inks: NDArray) -> NDArray:
         """Return what each head adds to the answers of `forward`, (b, h, n, 9)."""
-        self.forward(ids, inks)
-        z = split_heads(self._kept[-1], self.num_heads)  # (b, h, n, d_v)
+        z = split_heads(self._run(ids, inks)[-1], self.num_heads)  # (b, h, n, d_v)
         return z @ self.parameters["w_o"].reshape(self.num_heads, z.shape[-1], -1)
 
     def attend(self, sentence: str) -> AttentionMaps:
@@ -153,7 +156,7 @@ class InkLayer:
                 f"sees, tired, near, that, because."
             )
         ids = np.array([[NUMBER[token] for token in [START, *tokens]]])
-        _, weights = self.forward(ids, np.zeros((*ids.shape, INK), np.float32))
+        weights = self._run(ids, np.zeros((*ids.shape, INK), np.float32))[-2]
         return AttentionMaps([START, *tokens], weights[0])
 
 

@@ -72,6 +72,7 @@ def test_gradients_as_pytorch_computes_them(batch):
         for name, array in layer.parameters.items()
     }
     b, n = corpus.ids.shape
+    torch.set_grad_enabled(True)  # another test may have switched it off
     x = p["words"][corpus.ids] + torch.tensor(inks) @ p["inks"]
     x = x + torch.tensor(positions(n, 48))
     q, k, v = (
@@ -99,6 +100,19 @@ def test_forward_is_the_attention_of_the_course(batch):
     np.testing.assert_allclose(weights, same)
     z = np.concatenate(np.moveaxis(z, 1, 0), axis=-1)
     np.testing.assert_allclose(answers, z @ p["w_o"])
+
+
+def test_looking_between_forward_and_backward_changes_no_gradient(batch):
+    corpus, inks, wanted = batch
+    layer = in_float64(InkLayer(4, 0))
+    answers, _ = layer.forward(corpus.ids, inks)
+    layer.attend("the cat sat")
+    layer.contributions(corpus.ids[:1], inks[:1])
+    gradient = layer.backward(answers - wanted)
+    layer.forward(corpus.ids, inks)
+    again = layer.backward(answers - wanted)
+    for name, array in gradient.items():
+        np.testing.assert_array_equal(array, again[name])
 
 
 def test_parameters_do_not_depend_on_the_number_of_heads():
