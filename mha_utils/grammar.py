@@ -7,7 +7,7 @@ clauses with other nouns stand between. What is ambiguous is thrown away.
 
 import random
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -266,9 +266,3 @@ def encode(sentences: Sequence[Sentence]) -> Corpus:
             for i, j in sentence.links[relation].items():
                 gold[k, i, r] = j
     return Corpus(ids, gold, (ids != NUMBER[PAD]) & (ids != NUMBER[START]))
-
-
-def offsets(sentences: Sequence[Sentence], relation: str) -> Iterator[int]:
-    """Yield how many words back the answer stands, for each question."""
-    for sentence in sentences:
-        yield from (i - j for i, j in sentence.links[relation].items())

@@ -7,7 +7,7 @@ it must look at the right word. Where that is, nobody tells it: the loss sees co
 alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -357,11 +357,3 @@ def accuracy(
     else:
         right, asked = ~near_zero & same_colour, corpus.gold > 0
     return (right & asked).sum(axis=(0, 1)) / asked.sum(axis=(0, 1))
-
-
-def snapshots(training: Training, every: int) -> Iterator[InkLayer]:
-    """Train to the end; yield the layer before the first step and every so many."""
-    yield training.layer
-    while training.step < training.steps:
-        training.run(every)
-        yield training.layer

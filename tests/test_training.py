@@ -16,7 +16,6 @@ from mha_utils.training import (
     Training,
     accuracy,
     ink,
-    snapshots,
     training_corpus,
 )
 
@@ -72,7 +71,6 @@ def test_gradients_as_pytorch_computes_them(batch):
         for name, array in layer.parameters.items()
     }
     b, n = corpus.ids.shape
-    torch.set_grad_enabled(True)  # another test may have switched it off
     x = p["words"][corpus.ids] + torch.tensor(inks) @ p["inks"]
     x = x + torch.tensor(positions(n, 48))
     q, k, v = (
@@ -227,13 +225,14 @@ def test_stopping_and_resuming_changes_nothing():
     assert once.step == 40
 
 
-def test_snapshots_show_the_way():
-    steps = [0]
+def test_training_in_parts_stops_at_the_end():
     training = Training(2, 0, steps=25)
-    for layer in snapshots(training, 10):
-        assert layer is training.layer
+    layer, steps = training.layer, [training.step]
+    while training.step < training.steps:
+        training.run(10)
+        assert training.layer is layer
         steps.append(training.step)
-    assert steps == [0, 0, 10, 20, 25]
+    assert steps == [0, 10, 20, 25]
 
 
 def test_maps_of_a_sentence(trained):

@@ -5,10 +5,10 @@ median milliseconds of both and the median of the ratios of neighbouring runs.
 """
 
 import statistics
-import time
 
 import numpy as np
 import torch
+from beside import alternate
 
 from mha_utils import MultiHeadAttention
 
@@ -40,22 +40,6 @@ def pair(n: int, d_model: int):
     return lambda: mha(x), theirs
 
 
-def timed(call) -> float:
-    """Return the seconds one call takes: the median of five, after a pause.
-
-    Both libraries keep their threads spinning for some milliseconds after a call. On
-    two cores the other one's first call would pay for that, hence the pause.
-    """
-    time.sleep(0.02)
-    call()
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
 def main():
     """Print the table."""
     torch.set_num_threads(2)
@@ -66,11 +50,8 @@ def main():
         (output, weights), (their_output, their_weights) = ours(), theirs()
         assert np.allclose(output, their_output.numpy(), atol=1e-5)
         assert np.allclose(weights, their_weights.numpy(), atol=1e-5)
-        rounds, stop = [], time.perf_counter() + SECONDS
-        while time.perf_counter() < stop:
-            rounds.append((timed(ours), timed(theirs)))
+        rounds, ratio = alternate(ours, theirs, SECONDS)
         mine, peer = (statistics.median(column) * 1e3 for column in zip(*rounds))
-        ratio = statistics.median(a / b for a, b in rounds)
         print(f"{n:>6} {d_model:>8} {mine:>9.3f} {peer:>9.3f} {ratio:>6.2f}")
 
 

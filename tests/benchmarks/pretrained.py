@@ -11,27 +11,12 @@ import sys
 import time
 
 import numpy as np
+from beside import alternate
 
 from mha_utils import pretrained
 
 SENTENCE = "The cat sat on the mat because it was tired again today"  # 12 words
 SECONDS = 10
-
-
-def timed(call) -> float:
-    """Return the seconds one call takes: the median of five, after a pause.
-
-    Both libraries keep their threads spinning for some milliseconds after a call. On
-    two cores the other one's first call would pay for that, hence the pause.
-    """
-    time.sleep(0.02)
-    call()
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def main():
@@ -68,12 +53,9 @@ def main():
         return torch.cat(answer.attentions).numpy()
 
     assert np.allclose(ours(), theirs(), atol=1e-5)
-    rounds, stop = [], time.perf_counter() + SECONDS
-    while time.perf_counter() < stop:
-        rounds.append((timed(ours), timed(theirs)))
+    rounds, ratio = alternate(ours, theirs, SECONDS)
     mine, peer = (statistics.median(column) * 1e3 for column in zip(*rounds))
     best = [min(column) * 1e3 for column in zip(*rounds)]
-    ratio = statistics.median(a / b for a, b in rounds)
     print(f"one sentence: ours {mine:.1f} ms (best {best[0]:.1f}), ", end="")
     print(f"transformers {peer:.1f} ms (best {best[1]:.1f}), ratio {ratio:.2f}")
 
