@@ -256,8 +256,8 @@ class MultiHeadAttention:
         self.num_heads, self.d_model, self.d_k, self.d_v = h, d_model, d_k, d_v
         self._w_qkv = np.concatenate(  # (d, h*d_k + h*d_k + h*d_v)
             [w.transpose(1, 0, 2).reshape(d_model, -1) for w in (w_q, w_k, w_v)], axis=1
-        ).astype(dtype, copy=False)
-        self._w_o = w_o.astype(dtype)
+        ).astype(dtype, order="C", copy=False)
+        self._w_o = w_o.astype(dtype, order="C")
         b_q, b_k, b_v, b_o = (
             None if bias is None else _finite_array(name, bias).astype(dtype)
             for name, bias in (("b_q", b_q), ("b_k", b_k), ("b_v", b_v), ("b_o", b_o))

@@ -164,20 +164,20 @@ class PretrainedModel:
             w_qkv, b_qkv = [], []
             for name in ("query", "key", "value"):
                 name = f"{prefix}attention.self.{name}"
-                w = self._matrix(f"{name}.weight", d, d)
+                w = self._tensor(f"{name}.weight", d, d).T  # x goes to its left
                 w_qkv.append(split_heads(w, h))  # (d, h*d_k) -> (h, d, d_k)
                 b_qkv.append(self._tensor(f"{name}.bias", d).reshape(h, -1))
-            w_o = self._matrix(f"{prefix}attention.output.dense.weight", d, d)
+            w_o = self._tensor(f"{prefix}attention.output.dense.weight", d, d).T
             b_o = self._tensor(f"{prefix}attention.output.dense.bias", d)
             self.layers.append(MultiHeadAttention(*w_qkv, w_o, *b_qkv, b_o))
-            w_in = self._matrix(f"{prefix}intermediate.dense.weight", None, d)
-            b_in = self._tensor(f"{prefix}intermediate.dense.bias", w_in.shape[1])
-            w_out = self._matrix(f"{prefix}output.dense.weight", d, w_in.shape[1])
+            w_in = self._tensor(f"{prefix}intermediate.dense.weight", None, d)
+            b_in = self._tensor(f"{prefix}intermediate.dense.bias", len(w_in))
+            w_out = self._tensor(f"{prefix}output.dense.weight", d, len(w_in))
             b_out = self._tensor(f"{prefix}output.dense.bias", d)
             self._feed_forwards.append(
                 (
                     self._norm(f"{prefix}attention.output.LayerNorm"),
-                    (w_in, b_in, w_out, b_out),
+                    (w_in, b_in[:, None], w_out, b_out[:, None]),
                     self._norm(f"{prefix}output.LayerNorm"),
                 )
             )
@@ -203,13 +203,6 @@ class PretrainedModel:
         if not np.isfinite(tensor).all():
             raise ValueError(f"{name} holds NaN or infinity")
         return tensor.astype(np.float32, copy=False)
-
-    def _matrix(self, name: str, d_out: int | None, d_in: int) -> NDArray:
-        """Turn a checkpoint's (d_out, d_in) into (d_in, d_out), x goes to its left.
-
-        In the order of the product, not as a transposed view: 1.7 times as fast.
-        """
-        return np.ascontiguousarray(self._tensor(name, d_out, d_in).T)
 
     def with_random_weights(self, *, seed: int) -> "PretrainedModel":
         """Return the same model, its weights drawn anew: a control that learnt nothing.
@@ -353,8 +346,10 @@ class PretrainedModel:
                 output -= mha.contributions(x)[heads].sum(0)
             maps.append(weights)
             x = _layer_norm(x + output, *norm, self._epsilon)
-            output = _gelu(x @ w_in + b_in) @ w_out + b_out
-            x = _layer_norm(x + output, *last_norm, self._epsilon)
+            # A word is a column here: with the matrices as the checkpoint has them
+            # the products are faster for few words, and nothing needs to be copied.
+            output = w_out @ _gelu(w_in @ x.T + b_in) + b_out  # (d, n)
+            x = _layer_norm(x + output.T, *last_norm, self._epsilon)
         return x, np.stack(maps)
 
 
