@@ -63,7 +63,11 @@ function render({ model, el }) {
   });
   const layer = make("select"), head = make("select");
   const compare = make("select"), word = make("select");
-  const causal = make("input", { type: "checkbox" });
+  const switches = ["causal", "special"].map((name) => {
+    const box = make("input", { type: "checkbox" });
+    const text = name === "causal" ? "Causal mask" : "[CLS] and [SEP]";
+    return { name, box, label: labelled(text, box) };
+  });
   const temperature = make("input", { type: "range", min: 0.1, max: 4, step: 0.1 });
   const degree = make("output");
   const projector = make("input", { type: "checkbox" });
@@ -72,7 +76,6 @@ function render({ model, el }) {
   const saveSvg = make("button", { type: "button" }, "Save SVG");
   const layerLabel = labelled("Layer", layer), headLabel = labelled("Head", head);
   const compareLabel = labelled("Minus", compare);
-  const causalLabel = labelled("Causal mask", causal);
   const temperatureLabel = make("span", {}, labelled("Temperature", temperature), degree);
   const message = make("p", { class: "mha-message", role: "status" });
   const heads = make("div", {
@@ -90,7 +93,7 @@ function render({ model, el }) {
     make("div", { class: "mha-bar" },
       labelled("Sentence", sentence, "mha-sentence"),
       layerLabel, headLabel, compareLabel, labelled("Word", word),
-      causalLabel, temperatureLabel),
+      ...switches.map(({ label }) => label), temperatureLabel),
     message, allHeads, stage, inWords,
     make("div", { class: "mha-bar" },
       labelled("Projector size", projector), reset, savePng, saveSvg),
@@ -138,8 +141,10 @@ function render({ model, el }) {
 
   function showInputs(inputs) {
     if (sentence.value !== inputs.sentence) sentence.value = inputs.sentence;
-    show(causalLabel, inputs.causal !== undefined);
-    causal.checked = inputs.causal;
+    for (const { name, box, label } of switches) {
+      show(label, inputs[name] !== undefined);
+      box.checked = inputs[name];
+    }
     show(temperatureLabel, inputs.temperature !== undefined);
     temperature.value = inputs.temperature ?? 1;
     showDegree();
@@ -484,7 +489,8 @@ function render({ model, el }) {
     if (waiting) return;
     edited = false;
     const inputs = { sentence: sentence.value.toWellFormed?.() ?? sentence.value };
-    if (picture.inputs.causal !== undefined) inputs.causal = causal.checked;
+    for (const { name, box } of switches)
+      if (picture.inputs[name] !== undefined) inputs[name] = box.checked;
     if (picture.inputs.temperature !== undefined)
       inputs.temperature = Number(temperature.value);
     const news = Object.entries(inputs).filter(([k, v]) => v !== picture.inputs[k]);
@@ -504,7 +510,7 @@ function render({ model, el }) {
   }
   sentence.addEventListener("input", (event) => { if (!event.isComposing) ask(); });
   sentence.addEventListener("compositionend", ask);
-  causal.addEventListener("input", ask);
+  for (const { box } of switches) box.addEventListener("input", ask);
   temperature.addEventListener("input", () => {
     showDegree();
     ask();

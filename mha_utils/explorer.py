@@ -28,6 +28,7 @@ from mha_utils.heatmaps import DIFFERENCE_MAP, HEAD_COLORS, WEIGHT_MAP
 from mha_utils.sentences import AttentionMaps
 
 _FOLDER = Path(__file__).parent
+_CONTROLS = ("causal", "special", "temperature")  # that a source may ask for
 _NOTHING = {
     "tokens": [],
     "shape": [0] * 3,
@@ -45,8 +46,8 @@ class Explorer(anywidget.AnyWidget):
     attend : callable
         ``attend(sentence)`` returns `AttentionMaps`, or raises an exception whose
         message tells the reader what is wrong with the sentence. If it takes keyword
-        arguments ``causal`` or ``temperature`` with a default, the explorer shows a
-        switch or a slider for them.
+        arguments ``causal``, ``special`` (whether [CLS] and [SEP] are shown) or
+        ``temperature`` with a default, the explorer shows a control for them.
     sentence : str
         The sentence to begin with.
     layer, head : int
@@ -60,7 +61,7 @@ class Explorer(anywidget.AnyWidget):
 
     Attributes
     ----------
-    sentence, causal, temperature, layer, head, word, compare
+    sentence, causal, special, temperature, layer, head, word, compare
         What the controls show. Setting them from Python moves the controls.
 
     Raises
@@ -75,6 +76,7 @@ class Explorer(anywidget.AnyWidget):
 
     sentence = traitlets.Unicode().tag(sync=True)
     causal = traitlets.Bool(None, allow_none=True).tag(sync=True)
+    special = traitlets.Bool(None, allow_none=True).tag(sync=True)
     temperature = traitlets.Float(None, allow_none=True).tag(sync=True)
     layer = traitlets.Int(0).tag(sync=True)
     head = traitlets.Int(0).tag(sync=True)
@@ -101,7 +103,7 @@ class Explorer(anywidget.AnyWidget):
         parameters = inspect.signature(attend).parameters
         controls = {
             name: parameters[name].default
-            for name in ("causal", "temperature")
+            for name in _CONTROLS
             if name in parameters and isinstance(parameters[name].default, (int, float))
         }
         chosen = {"layer": layer, "head": head, "word": word, "compare": compare}
@@ -123,7 +125,7 @@ class Explorer(anywidget.AnyWidget):
                 )
         start = inputs | chosen
         super().__init__(**start, picture=picture, initial=start, colors=_colors())
-        self.observe(self._update, ["sentence", "causal", "temperature", "shown"])
+        self.observe(self._update, ["sentence", *_CONTROLS, "shown"])
 
     def __repr__(self) -> str:
         return f"Explorer of {self.initial['sentence']!r}; it needs a running kernel"
@@ -140,7 +142,7 @@ class Explorer(anywidget.AnyWidget):
             return
         inputs = {
             name: getattr(self, name)
-            for name in ("sentence", "causal", "temperature")
+            for name in ("sentence", *_CONTROLS)
             if getattr(self, name) is not None
         }
         if inputs != self.picture.get("inputs"):  # several changes make one picture

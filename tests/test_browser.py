@@ -39,10 +39,11 @@ def layered(sentence):
 calls = []
 
 
-def slow(sentence, temperature=1.0):
+def slow(sentence, temperature=1.0, special=True):
     calls.append(temperature)
     time.sleep(0.1)
-    return attend(sentence, temperature=temperature)
+    maps, ends = attend(sentence, temperature=temperature), slice(special - 1 or None)
+    return AttentionMaps(maps.tokens[ends], maps.weights[..., ends, ends])
 
 
 def alone(sentence, layers=1):
@@ -455,6 +456,13 @@ def test_causal_mask_and_temperature_to_both_ends(a):
         assert a.locator("output").text_content() == f"{degree:.1f}"
     control(a, "checkbox", "Causal mask").check()
     until(check, a, attend(SENTENCE, temperature=3.9), head=0, word=8)
+
+
+def test_special_tokens_are_hidden_and_shown_again(page):
+    c = page.locator(".mha-explorer").nth(2)
+    for shown in (False, True):
+        control(c, "checkbox", "[CLS] and [SEP]").set_checked(shown)
+        until(check, c, slow("The cat sat on the mat", special=shown))
 
 
 def test_dragged_slider_ends_on_its_last_value(page):

@@ -85,19 +85,22 @@ def test_note_of_the_source_is_sent():
 
 
 @pytest.mark.parametrize(
-    "source, causal, temperature",
+    "source, causal, temperature, special",
     [
-        (attend, True, 1.0),
-        (uniform, None, None),
-        (functools.partial(attend, causal=False), False, 1.0),
-        (functools.partial(attend, temperature=2), True, 2.0),
-        (lambda text, temperature=0.5: uniform(text), None, 0.5),
-        (lambda text, causal=None: uniform(text), None, None),
+        (attend, True, 1.0, None),
+        (uniform, None, None, None),
+        (functools.partial(attend, causal=False), False, 1.0, None),
+        (functools.partial(attend, temperature=2), True, 2.0, None),
+        (lambda text, temperature=0.5: uniform(text), None, 0.5, None),
+        (lambda text, causal=None: uniform(text), None, None, None),
+        (lambda text, special=True: uniform(text), None, None, True),
+        (lambda text, special=False: uniform(text), None, None, False),
     ],
 )
-def test_controls_are_those_of_the_source(source, causal, temperature):
+def test_controls_are_those_of_the_source(source, causal, temperature, special):
     explorer = Explorer(source)
     assert explorer.causal is causal
+    assert explorer.special is special
     assert explorer.temperature == temperature
 
 
