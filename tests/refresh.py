@@ -26,6 +26,8 @@ from nbclient.exceptions import (
 )
 from slides import slide_types
 
+from mha_utils import pretrained
+
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -167,6 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     parser.add_argument("notebooks", nargs="*", type=Path, default=NOTEBOOKS)
     options = parser.parse_args(arguments)
+    pretrained.load()  # here, or a notebook would store how it was downloaded
     failed = False
     for path in options.notebooks:
         print(f"{path.name}: ", end="", flush=True)

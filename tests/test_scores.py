@@ -12,6 +12,8 @@ from mha_utils.scores import (
     gold_mass,
     hits,
     match_heads,
+    read_labelled,
+    split_half,
 )
 from mha_utils.sentences import AttentionMaps, attend
 
@@ -86,3 +88,43 @@ def test_damage_is_what_is_lost_without_a_head():
     np.testing.assert_allclose(
         damage(accuracy, 3), [[0.5, 0, 0], [0, 0, 0], [0, 0, 1.0]]
     )
+
+
+def test_labelled_sentences_are_read(tmp_path):
+    path = tmp_path / "labelled.txt"
+    path.write_text("The cat saw the dog . | sv cat>saw | det The>cat the>dog\nGo .\n")
+    assert read_labelled(path) == [
+        ("The cat saw the dog .", {"sv": {1: 2}, "det": {0: 1, 3: 4}}),
+        ("Go .", {}),
+    ]
+    path.write_text("a cat or a dog | det a#1>cat a#2>dog")
+    assert read_labelled(path)[0][1] == {"det": {0: 1, 3: 4}}
+
+
+@pytest.mark.parametrize("pair", ["a>dog", "a#3>dog", "b>dog", "b#1>dog"])
+def test_a_wrong_label_is_refused(tmp_path, pair):
+    path = tmp_path / "labelled.txt"
+    path.write_text(f"a cat or a dog | det {pair}")
+    with pytest.raises(ValueError, match="times in: a cat or a dog"):
+        read_labelled(path)
+
+
+def test_split_half_picks_the_better_head_and_counts_the_other_half():
+    links = {1: 0, 2: 1}
+    some = [(maps(EVEN, SHARP), links)] * 6
+    assert split_half(some) == (1.0, {(0, 1): 200})
+    worse = [(maps(SHARP, MOSTLY), links)] * 6
+    assert split_half(some, worse) == (0.0, {(0, 1): 200})
+    assert split_half(some, [(m, {2: 1, 0: 1}) for m, _ in some])[0] == 0.5
+
+
+def test_split_half_takes_away_the_luck_of_the_best():
+    """Of 200 heads that point anywhere the best hits too often, but not again."""
+    rng = np.random.default_rng(0)
+    some = []
+    for _ in range(30):
+        heads = np.eye(4)[rng.integers(4, size=(200, 4))]  # (h, n, n)
+        some.append((maps(*heads), {0: 1, 1: 2}))
+    assert hits(some).max() > 0.38
+    assert split_half(some)[0] == pytest.approx(0.25, abs=0.03)
+    assert split_half(some, seed=1) != split_half(some, seed=2)
