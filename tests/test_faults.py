@@ -109,12 +109,12 @@ FAULTS = {
             "merge_heads(z)",
         ),
         "W_O transposed where it is square": (
-            "self._w_o = w_o.astype(dtype)",
-            "self._w_o = (w_o.T if w_o.shape == w_o.T.shape else w_o).astype(dtype)",
+            'w_o.astype(dtype, order="C")',
+            "(w_o.T if w_o.shape == w_o.T.shape else w_o).astype(dtype)",
         ),
         "W_O not copied": (
-            "self._w_o = w_o.astype(dtype)",
-            "self._w_o = w_o.astype(dtype, copy=False)",
+            'w_o.astype(dtype, order="C")',
+            'w_o.astype(dtype, order="C", copy=False)',
         ),
         "b_q left out": ("(query, self.b_q), ", ""),
         "b_v left out": (", (value, self.b_v))", ")"),
