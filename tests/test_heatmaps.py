@@ -34,8 +34,6 @@ from mha_utils.heatmaps import (
 )
 from mha_utils.sentences import AttentionMaps, attend
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 SENTENCE = "The cat sat on the mat because it was tired"
 HOSTILE = [
     r"$\frac{",

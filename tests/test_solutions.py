@@ -8,7 +8,7 @@ import re
 
 import nbformat
 import pytest
-from refresh import NOTEBOOKS, execute
+from refresh import NOTEBOOKS, execute, merge_streams
 
 LESSONS = NOTEBOOKS[1:]  # the start page has no exercises
 
@@ -27,6 +27,6 @@ def test_every_solution_is_right(path, tmp_path):
     nbformat.write(notebook, tmp_path / path.name)
     cells = {cell.id: cell for cell in execute(tmp_path / path.name, path.parent).cells}
     for name in exercises:
-        (output,) = cells[f"{name}-check"].outputs
+        (output,) = merge_streams(cells[f"{name}-check"].outputs)
         lines = output.text.splitlines()
         assert all(line.startswith("Right") for line in lines), output.text
