@@ -567,7 +567,7 @@ def test_one_picture_is_one_image_with_its_words(maps):
 def test_a_notebook_shows_one_image_before_and_after_pyplot(maps):
     """After pyplot, IPython draws figures its own way; words and size must stay."""
     picture = show_head(maps)
-    shell = InteractiveShell()
+    shell = InteractiveShell(warn_venv=False)  # ours need not be the active one
     before, told = shell.display_formatter.format(picture)
     select_figure_formats(shell, {"png"}, bbox_inches="tight")
     after, told_after = shell.display_formatter.format(picture)
