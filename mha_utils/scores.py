@@ -38,10 +38,11 @@ def read_labelled(path: str | Path) -> list[tuple[str, dict[str, dict[int, int]]
     sentences = []
     for line in Path(path).read_text("utf-8").splitlines():
         text, *relations = line.split(" | ")
-        tokens, links = text.split(), {}
+        tokens = text.split()
+        links: dict[str, dict[int, int]] = {}
         for name, *pairs in map(str.split, relations):
-            ends = [[_place(tokens, end) for end in pair.split(">")] for pair in pairs]
-            links[name] = dict(ends)
+            ends = (pair.split(">") for pair in pairs)
+            links[name] = {_place(tokens, i): _place(tokens, j) for i, j in ends}
         sentences.append((text, links))
     return sentences
 
@@ -103,7 +104,8 @@ def split_half(
         How often each (layer, head) was picked.
     """
     (found, _), (right, asked) = _counts(examples), _counts(test or examples)
-    rng, chosen, counts = np.random.default_rng(seed), Counter(), np.zeros(2)
+    rng, counts = np.random.default_rng(seed), np.zeros(2)
+    chosen: Counter[tuple[int, int]] = Counter()
     for _ in range(splits):
         picking = rng.permutation(len(examples)) < len(examples) // 2  # (examples,)
         total = found[picking].sum(axis=0)  # (num_layers, num_heads)

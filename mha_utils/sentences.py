@@ -274,9 +274,11 @@ _NEAR_KEY = {
     ("cos 100", "near cos"): 1,
     ("start", "near cos"): -1,
 }
-_ALIKE = {(name, name): 1 for name in ("he", "she", "it", "they")}
+_ALIKE: dict[tuple[str, str], float] = {
+    (name, name): 1 for name in ("he", "she", "it", "they")
+}
 
-QUERIES = {
+QUERIES: dict[str, dict[tuple[str, str], float]] = {
     # A verb looks for a subject that agrees with it, the nearer the better; one that
     # does something looks for someone alive. A verb that finds none, and any other
     # word, looks at the start.
@@ -299,7 +301,7 @@ QUERIES = {
     },
 }
 BIASES = {"subject": {"start": 400}, "referent": {"start": 400}}  # added to the queries
-KEYS = {
+KEYS: dict[str, dict[tuple[str, str], float]] = {
     "subject": {
         ("start", "start"): 1,
         ("subject", "subject"): 1,
@@ -324,7 +326,7 @@ KEYS = {
 
 def _one_step_back() -> dict[tuple[str, str], float]:
     """... and each word asks for its own position turned back by one step."""
-    entries = {}
+    entries: dict[tuple[str, str], float] = {}
     pairs = QUESTIONS["word before"]
     for sin, cos, step in zip(pairs[::2], pairs[1::2], (1.0, 0.1, 0.01, 0.001)):
         entries |= {

@@ -224,7 +224,7 @@ class Training:
             raise ValueError(f"learning_rate is {learning_rate}; try 0.01")
         self.layer = InkLayer(num_heads, seed)
         self.steps, self.learning_rate = steps, learning_rate
-        self.step, self.losses = 0, []
+        self.step, self.losses = 0, list[float]()
         self._corpus = training_corpus()
         self._rng = np.random.default_rng([seed, 1])
         zeros = {name: 0 * array for name, array in self.layer.parameters.items()}
@@ -260,7 +260,7 @@ class Training:
     def _one_step(self) -> float:
         """Draw a batch, answer, compare, adjust; return the loss before that."""
         chosen = self._rng.integers(0, len(self._corpus.ids), 32)
-        longest = self._corpus.real[chosen].any(axis=0).nonzero()[0].max() + 1
+        longest = np.flatnonzero(self._corpus.real[chosen].any(axis=0)).max() + 1
         batch = Corpus(*(array[chosen, :longest] for array in self._corpus))
         inks, wanted = ink(batch, self._rng)
         answers, _ = self.layer.forward(batch.ids, inks)  # (b, n, 9)

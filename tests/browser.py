@@ -3,6 +3,7 @@
 JupyterLab is served to this machine alone, from a folder that it may write to.
 """
 
+import asyncio
 import contextlib
 import json
 import os
@@ -12,9 +13,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
@@ -39,13 +41,17 @@ class Server:
     folder: Path
     port: int
     token: str
+    process: subprocess.Popen | None = None
 
-    def api(self, path: str, method: str = "GET") -> object:
+    def api(self, path: str, method: str = "GET", content: object = None) -> object:
         """Ask the server itself, not a kernel."""
-        url = f"http://127.0.0.1:{self.port}/api/{path}"
-        headers = {"Authorization": f"token {self.token}"}
-        request = urllib.request.Request(url, method=method, headers=headers)
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api/{path}",
+            method=method,
+            headers={"Authorization": f"token {self.token}"},
+            data=None if content is None else json.dumps(content).encode(),
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read() or "null")
 
     def write(self, name: str, *sources: str) -> str:
@@ -63,12 +69,17 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve(folder: Path):
-    """Serve JupyterLab from `folder`, untouched by the user's settings."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = Server(folder, port, secrets.token_hex(16))
+def serve(folder: Path, before: Server | None = None):
+    """Serve JupyterLab from `folder`, untouched by the user's settings.
+
+    At the address of the server that was there `before`, if it is given.
+    """
+    if before is None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        before = Server(folder, port, secrets.token_hex(16))
+    server = replace(before)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         settings = Path(home) / "config" / "labconfig" / "page_config.json"
         settings.parent.mkdir(parents=True)
@@ -86,7 +97,7 @@ def serve(folder: Path):
         command = [
             *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
             "--ServerApp.ip=127.0.0.1",
-            f"--ServerApp.port={port}",
+            f"--ServerApp.port={server.port}",
             "--ServerApp.port_retries=0",
             f"--ServerApp.root_dir={folder}",
             f"--IdentityProvider.token={server.token}",
@@ -95,7 +106,7 @@ def serve(folder: Path):
         ]
         log = Path(home) / "log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
+            process = server.process = subprocess.Popen(
                 command, env=environment, stdout=output, stderr=subprocess.STDOUT
             )
         try:
@@ -115,6 +126,61 @@ def serve(folder: Path):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+class Line:
+    """A local port that leads to another one: late, or cut, when it is wanted."""
+
+    def __init__(self, port: int, seconds: float = 0) -> None:
+        self._to, self._seconds = port, seconds  # late by so much each way
+        self._is_cut, self._writers, self._loop = False, set(), asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        start = asyncio.start_server(self._connect, "127.0.0.1", 0)
+        server = asyncio.run_coroutine_threadsafe(start, self._loop).result()
+        self.port = server.sockets[0].getsockname()[1]
+
+    def cut(self) -> None:
+        """Break all connections, and refuse new ones until `mend`."""
+        self._is_cut = True
+        for writer in tuple(self._writers):
+            self._loop.call_soon_threadsafe(writer.transport.abort)
+
+    def mend(self) -> None:
+        """Let connections through again."""
+        self._is_cut = False
+
+    async def _connect(self, reader, writer) -> None:
+        if self._is_cut:
+            return writer.transport.abort()
+        try:
+            other = await asyncio.open_connection("127.0.0.1", self._to)
+        except OSError:  # the server has ended
+            return writer.transport.abort()
+        other_reader, other_writer = other
+        both = {writer, other_writer}
+        self._writers |= both
+        await asyncio.gather(
+            self._pipe(reader, other_writer), self._pipe(other_reader, writer)
+        )
+        self._writers -= both
+
+    async def _pipe(self, reader, writer) -> None:
+        queue = asyncio.Queue()
+
+        async def send():
+            while item := await queue.get():
+                due, data = item
+                await asyncio.sleep(due - self._loop.time())
+                writer.write(data)
+            writer.close()
+
+        sender = asyncio.create_task(send())
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                queue.put_nowait((self._loop.time() + self._seconds, data))
+        queue.put_nowait(None)
+        with contextlib.suppress(ConnectionError):
+            await sender
 
 
 @contextlib.contextmanager

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from browser import NO_CHROMIUM, ROOT, browse, find_chromium, serve
 
-from mha_utils import pretrained
+# Tests run side by side: threads of NumPy's would wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from mha_utils import pretrained  # noqa: E402
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 

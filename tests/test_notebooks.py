@@ -5,9 +5,11 @@ nbval runs them too and compares what they show; what it does not see is asked h
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import unquote
 
 import nbformat
@@ -290,3 +292,40 @@ def test_lesson_7_goes_on_without_its_model(monkeypatch, tmp_path):
                 assert "answers stored" in texts[1]
     # The maps are rounded, so a second decimal may differ here and there.
     assert "load-code" in changed and len(changed) <= 4, changed
+
+
+def test_git_shows_what_changed_in_a_notebook(tmp_path):
+    """With the command that the README gives to reviewers, in a new clone."""
+    folder, name = tmp_path / "course", "notebooks/03_multi_head_attention.ipynb"
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+    def run(*command):
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=os.environ | {"PATH": programs},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    subprocess.run(["git", "clone", "-q", ROOT, folder], check=True)
+    run("nbdime", "config-git", "--enable")
+    assert run("git", "status", "--short") == ""  # .gitattributes was as nbdime has it
+    path = folder / name
+    notebook = nbformat.read(path, 4)
+    (exercise,) = (cell for cell in notebook.cells if cell.id == "exercise-1")
+    exercise.source = exercise.source.replace("None", "'sat'")
+    (figure, *_) = (
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    )
+    figure.data["image/png"] = "A" + figure.data["image/png"][1:]
+    nbformat.write(notebook, path)
+    said = run("git", "diff")
+    assert "-    return None" in said
+    assert "return 'sat'" in said
+    assert "<snip base64" in said
+    assert len(said) < 20_000 < path.stat().st_size

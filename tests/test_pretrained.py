@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 from math import erf
+from mmap import mmap
 from pathlib import Path
 
 import numpy as np
@@ -384,6 +385,7 @@ def test_the_cache_comes_first_and_asks_nobody(tiny, world, tmp_path, capsys):
     (tmp_path / "hub").mkdir()
     assert load().num_heads == 3
     assert not world and capsys.readouterr().out == ""
+    assert isinstance(pretrained.find_files()["model.safetensors"], mmap)
 
 
 def test_the_hub_cache_is_used(world, tmp_path):

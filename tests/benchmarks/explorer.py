@@ -5,18 +5,15 @@ BertViz, torch and `pip install bertviz --no-deps`. Prints medians and 95th perc
 in milliseconds, all from one run.
 """
 
-import asyncio
-import contextlib
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from browser import browse, open_notebook, run_all, serve
+from browser import Line, browse, open_notebook, run_all, serve
 
 SETUP = '''
 import gc, io, os, time
@@ -207,44 +204,6 @@ for _ in range(30):
 """
 
 
-def delay(port: int, seconds: float) -> int:
-    """Forward a new local port to another one, late by so much each way."""
-    ready = threading.Event()
-    ports = []
-
-    async def pipe(reader, writer):
-        loop, queue = asyncio.get_running_loop(), asyncio.Queue()
-
-        async def send():
-            while item := await queue.get():
-                due, data = item
-                await asyncio.sleep(due - loop.time())
-                writer.write(data)
-            writer.close()
-
-        sender = asyncio.create_task(send())
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65536):
-                queue.put_nowait((loop.time() + seconds, data))
-        queue.put_nowait(None)
-        with contextlib.suppress(ConnectionError):
-            await sender
-
-    async def connect(reader, writer):
-        other_reader, other_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pipe(reader, other_writer), pipe(other_reader, writer))
-
-    async def forward():
-        async with await asyncio.start_server(connect, "127.0.0.1", 0) as server:
-            ports.append(server.sockets[0].getsockname()[1])
-            ready.set()
-            await server.serve_forever()
-
-    threading.Thread(target=asyncio.run, args=[forward()], daemon=True).start()
-    ready.wait()
-    return ports[0]
-
-
 def in_kernel(page, code: str, value: str = "None"):
     """Run code in the notebook's kernel; return a number or numbers."""
     answer = page.evaluate(
@@ -341,7 +300,7 @@ def main():
         server.write("explorer.ipynb", SETUP, EXPLORERS[0])
         server.write("rebuilt.ipynb", SETUP, REBUILT)
         server.write("blitted.ipynb", SETUP, BLITTED)
-        slow = delay(server.port, 0.05)
+        slow = Line(server.port, 0.05).port
         for name in ("explorer", "blitted", "rebuilt"):
             selector = ".mha-explorer" if name == "explorer" else ".widget-vbox"
             for port, route in ((server.port, "loopback"), (slow, "100 ms away")):
