@@ -7,6 +7,8 @@ the comments beside the code are the same everywhere: ``n`` words (``n_q`` that 
 a batch of sentences.
 """
 
+from operator import index
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -133,6 +135,11 @@ def causal_mask(n_q: int, n_k: int | None = None) -> NDArray[np.bool_]:
     mask : boolean array (n_q, n_k)
         True where key j is allowed for query i, which is where j <= i.
 
+    Raises
+    ------
+    TypeError
+        If a number of words is not an integer.
+
     Examples
     --------
     >>> print(causal_mask(3).astype(int))
@@ -140,7 +147,8 @@ def causal_mask(n_q: int, n_k: int | None = None) -> NDArray[np.bool_]:
      [1 1 0]
      [1 1 1]]
     """
-    return np.tri(n_q, n_k, dtype=bool)
+    n_k = n_q if n_k is None else n_k
+    return np.tri(index(n_q), index(n_k), dtype=bool)
 
 
 def split_heads(x: ArrayLike, num_heads: int) -> NDArray:
@@ -461,7 +469,7 @@ def _attend(
     reach = query.shape[-1] * abs(scale)
     for array in (query, key):
         reach *= float(np.abs(array).max(initial=0))
-    if not reach < np.finfo(scores.dtype).max and not np.isfinite(scores).all():
+    if not reach < float(np.finfo(scores.dtype).max) and not np.isfinite(scores).all():
         raise ValueError(f"query @ key^T holds NaN or overflows {scores.dtype}")
     if mask is not None:
         _apply_mask(scores, mask)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from browser import NO_CHROMIUM, ROOT, browse, find_chromium, serve
+from hypothesis import settings
 
 # Tests run side by side: threads of NumPy's would wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from mha_utils import pretrained  # noqa: E402
 
+settings.register_profile("many", max_examples=2000)
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 
 

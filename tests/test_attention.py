@@ -368,6 +368,12 @@ def test_scores_that_overflow_are_refused(keys, mask):
         )
 
 
+def test_huge_float32_is_refused_without_a_warning():
+    huge = np.full((1, 4), 3e38, np.float32)
+    with raises("query @ key^T", "overflows float32"):
+        scaled_dot_product_attention(huge, huge, huge)
+
+
 def test_scores_that_do_not_overflow_are_never_refused():
     query, key = [[1e200, 0.0]], [[0.0, 1e200], [1e-200, 0.0]]
     _, weights = scaled_dot_product_attention(query, key, np.eye(2))
@@ -483,6 +489,8 @@ def test_causal_mask():
         [True] * 2 + [False] * 2,
     ]
     assert causal_mask(3, 1).tolist() == [[True]] * 3
+    with pytest.raises(TypeError, match="integer"):
+        causal_mask(3, np.float16(4))
     assert causal_mask(0).shape == (0, 0) and causal_mask(2).dtype == bool
 
 

@@ -12,7 +12,14 @@ from beside import alternate
 
 from mha_utils import MultiHeadAttention
 
-SIZES = [(6, 64), (20, 512), (128, 512), (512, 512), (2048, 512)]  # (words, d_model)
+SIZES = [
+    (6, 64),
+    (20, 512),
+    (128, 512),
+    (512, 512),
+    (2048, 512),
+    (4096, 512),
+]  # (words, d_model)
 NUM_HEADS = 8
 SECONDS = 4  # spent on each size
 

@@ -131,7 +131,7 @@ def main():
             for learner in alone:
                 learner.leave()
             count = arguments.learners
-            for path in lessons:
+            for path in lessons if count else ():
                 names = [f"{i}-{path.name}" for i in range(count)]
                 start = time.perf_counter()
                 with ThreadPoolExecutor(count) as pool:

@@ -1,0 +1,162 @@
+"""Put single faults into the package, and see whether the tests notice.
+
+Run with `python tests/mutate.py [--sample N] [module ...]`. For each module it draws N
+faults with a fixed seed, puts one at a time into a copy of the course, and runs the
+tests that know the module. It prints the share noticed, and the faults that were not.
+"""
+
+import argparse
+import ast
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TESTS = {
+    "attention": ["attention"],
+    "sentences": ["sentences"],
+    "grammar": ["grammar", "training"],
+    "scores": ["scores", "pretrained"],
+    "training": ["training"],
+    "checks": ["checks"],
+    "exercises": ["checks", "solutions"],
+    "heatmaps": ["heatmaps"],
+    "explorer": ["explorer", "browser"],
+    "controls": ["controls"],
+    "pretrained": ["pretrained"],
+    "offline": ["offline"],
+}
+SWAPS = {
+    ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=",
+    ast.NotEq: "==", ast.In: "not in", ast.NotIn: "in", ast.Is: "is not",
+    ast.IsNot: "is", ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*",
+    ast.FloorDiv: "*", ast.Mod: "*", ast.Pow: "*", ast.BitAnd: "|", ast.BitOr: "&",
+    ast.And: "or", ast.Or: "and",
+}  # fmt: skip
+
+
+def faults(source: str) -> Iterator[tuple[int, int, str]]:
+    """Yield where in the encoded source a fault goes: start, end, what is put there."""
+    lines = source.encode().splitlines(keepends=True)
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line))
+
+    def begin(node) -> int:
+        return starts[node.lineno - 1] + node.col_offset
+
+    def end(node) -> int:
+        return starts[node.end_lineno - 1] + node.end_col_offset
+
+    def inside(node) -> Iterator[ast.AST]:
+        """Walk through what runs: no types, no texts."""
+        for name, value in ast.iter_fields(node):
+            if name in ("annotation", "returns", "decorator_list"):
+                continue
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST) and not isinstance(child, ast.JoinedStr):
+                    yield child
+                    yield from inside(child)
+
+    code = source.encode()
+    for node in inside(ast.parse(source)):
+        match node:
+            case ast.Compare(left, [kind, *_], [right, *_]) | ast.BinOp(
+                left, kind, right
+            ) if type(kind) in SWAPS:
+                between = code[end(left) : begin(right)].decode()
+                kept = "".join(c for c in between if c in "()")
+                if "#" not in between and not kept:
+                    yield end(left), begin(right), f" {SWAPS[type(kind)]} "
+            case ast.BoolOp(kind, [left, right, *_]):
+                if code[end(left) : begin(right)].strip() in (b"and", b"or"):
+                    yield end(left), begin(right), f" {SWAPS[type(kind)]} "
+            case ast.UnaryOp(ast.Not(), operand):
+                yield begin(node), begin(operand), ""
+            case ast.Constant(bool() as value):
+                yield begin(node), end(node), str(not value)
+            case ast.Constant(int() | float() as value):
+                yield begin(node), end(node), str(value + 1)
+            case ast.Return(ast.AST() as value) if ast.unparse(value) != "None":
+                yield begin(value), end(value), "None"
+            case ast.If(test=test):
+                yield (
+                    begin(test),
+                    end(test),
+                    f"not ({code[begin(test) : end(test)].decode()})",
+                )
+            case ast.Expr(ast.Call()) | ast.Raise() | ast.AugAssign():
+                yield begin(node), end(node), "pass"
+            case ast.Call(keywords=[ast.keyword(arg=str()) as keyword, *_]):
+                rest = code[end(keyword) :].lstrip()
+                if rest[:1] in (b",", b")"):
+                    more = len(code) - end(keyword) - len(rest) + (rest[:1] == b",")
+                    yield begin(keyword), end(keyword) + more, ""
+
+
+def put(source: str, fault: tuple[int, int, str]) -> bytes:
+    """Return the encoded source with the fault in it."""
+    start, end, text = fault
+    code = source.encode()
+    return code[:start] + text.encode() + code[end:]
+
+
+def valid(source: str, fault: tuple[int, int, str]) -> bool:
+    """Return whether Python would read it at all."""
+    try:
+        ast.parse(put(source, fault))
+    except SyntaxError:
+        return False
+    return True
+
+
+def noticed(course: Path, tests: list[str]) -> bool:
+    """Run the tests; a fault that makes them hang is noticed, too."""
+    paths = [f"tests/test_{name}.py" for name in tests]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--numprocesses=0", *paths]
+    environment = {**os.environ, "PYTHONPATH": str(course)}
+    try:
+        done = subprocess.run(
+            command, cwd=course, env=environment, capture_output=True, timeout=600
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    return done.returncode != 0
+
+
+def main() -> None:
+    """Print the table and the survivors."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("modules", nargs="*", default=list(TESTS))
+    parser.add_argument("--sample", type=int, default=20)
+    arguments = parser.parse_args()
+    for module in arguments.modules:
+        with tempfile.TemporaryDirectory() as folder:
+            course = Path(folder) / "course"
+            ignored = shutil.ignore_patterns(".git", ".venv", "screenshots")
+            shutil.copytree(ROOT, course, ignore=ignored)
+            path = course / "mha_utils" / f"{module}.py"
+            source = path.read_text("utf-8")
+            every = [
+                fault for fault in sorted(set(faults(source))) if valid(source, fault)
+            ]
+            some = random.Random(0).sample(every, min(arguments.sample, len(every)))
+            survivors = []
+            for start, end, text in some:
+                path.write_bytes(put(source, (start, end, text)))
+                if not noticed(course, TESTS[module]):
+                    line = source.encode()[:end].count(b"\n") + 1
+                    was = source.encode()[start:end].decode()
+                    survivors.append(f"  line {line}: {was!r} -> {text!r}")
+            caught = len(some) - len(survivors)
+            print(f"{module:12}{caught:4} of {len(some)}, of {len(every)} possible")
+            print(*survivors, sep="\n", end="\n" * bool(survivors), flush=True)
+
+
+if __name__ == "__main__":
+    main()

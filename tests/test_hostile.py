@@ -1,0 +1,225 @@
+"""Anything typed, and any array: a right answer or a clear message, never a fault.
+
+`pytest --hypothesis-profile=many tests/test_hostile.py` tries twenty times as much.
+"""
+
+import inspect
+import warnings
+
+import numpy as np
+import pytest
+from browser import open_notebook, run_all
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from mha_utils import (
+    MultiHeadAttention,
+    causal_mask,
+    merge_heads,
+    scaled_dot_product_attention,
+    softmax,
+    split_heads,
+)
+from mha_utils.sentences import AttentionMaps, attend
+
+patient = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+# ---- anything typed into the real explorer in the real browser
+def spaced(sentence):
+    """Look from every word, cut at spaces alone, at all words alike."""
+    n = len(tokens := sentence.split(" "))
+    if n > 100:
+        raise ValueError(f"has {n} words")
+    return AttentionMaps(tokens, np.full((1, 2, n, n), 1 / n))
+
+
+NOTEBOOK = (
+    "import numpy as np\nfrom mha_utils.explorer import Explorer\n"
+    "from mha_utils.sentences import AttentionMaps, attend\n"
+    + inspect.getsource(spaced),
+    "Explorer(attend)",
+    "Explorer(spaced)",
+)
+PIECES = (
+    "<img src=x onerror=window.hacked=1>", "</text><script>window.hacked=1</script>",
+    "&lt;b&gt;", '" onload="window.hacked=1', r"$\frac{", "**b**", "[a](javascript:1)",
+    "\x1b[31m", "\0", "\u202e\u202d", "\u2066\u2069", "\u200b\u200d\ufeff",
+    "e" + "\u0301" * 60, "👨‍👩‍👧‍👦", "🇫🇷", "\U0001f3fd", "\ud83d", "\udc00",
+    "\ufffe\uffff", "\ufdfd", "שלום", "القط", "猫", "a\nb\rc\td", "\u2028", "\u00a0",
+    "constructor", "__proto__", "%s{0}", "x" * 500,
+)  # fmt: skip
+pieces = st.sampled_from(PIECES) | st.text(st.characters(), max_size=12)
+texts = (
+    st.text(st.characters(), max_size=60)
+    | st.lists(pieces, max_size=30).map(" ".join)
+    | st.builds(lambda piece, n: (piece * n)[:10_000], pieces, st.integers(1, 10_000))
+)
+
+TYPE = """async ([index, units]) => {
+    const root = document.querySelectorAll(".mha-explorer")[index];
+    const box = root.querySelector("input[type=text]");
+    const before = root.dataset.number, was = box.value;
+    box.value = String.fromCharCode(...units);
+    const typed = box.value.toWellFormed();
+    box.dispatchEvent(new Event("input"));
+    const stop = performance.now() + 10_000;
+    while (typed !== was && root.dataset.number === before && performance.now() < stop)
+        await new Promise((done) => setTimeout(done, 2));
+    const labels = [...root.querySelectorAll(".mha-labels > text > title")];
+    const allowed = "div label span input select option button canvas p svg rect text "
+        + "g path title circle output";
+    return {
+        answered: typed === was || root.dataset.number !== before,
+        kept: box.value.toWellFormed() === typed,
+        message: root.querySelector(".mha-message").textContent,
+        words: labels.map((label) => label.textContent),
+        foreign: [...root.querySelectorAll("*")].map((node) => node.localName)
+            .filter((name) => !allowed.split(" ").includes(name)),
+        hacked: window.hacked ?? false,
+    };
+}"""
+
+
+@pytest.fixture(scope="module")
+def page(lab_server, chromium):
+    name = lab_server.write("hostile.ipynb", *NOTEBOOK)
+    page = open_notebook(chromium, lab_server, name)
+    run_all(page)
+    page.locator(".mha-explorer").nth(1).wait_for()
+    yield page
+    page.close()
+    lab_server.stop_kernels()
+
+
+def drawable(text):
+    """Put marks in place of what no picture can hold, as the explorer does."""
+    hidden = [*range(9), *range(0xB, 0x20), 0x7F, 0xFFFE, 0xFFFF]
+    turning = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+    return text.translate(dict.fromkeys(hidden + turning, "\ufffd"))
+
+
+@pytest.mark.parametrize("index, source", [(0, attend), (1, spaced)])
+def test_anything_typed_is_shown_or_refused_in_words(page, index, source):
+    last = ["The", "cat", "sat", "on", "the", "mat"]
+    last = attend(" ".join(last)).tokens if source is attend else last
+
+    @settings(patient, max_examples=settings.default.max_examples // 2)
+    @given(texts)
+    def type_it(text):
+        nonlocal last
+        units = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), "<u2").tolist()
+        said = page.evaluate(TYPE, [index, units])
+        # A one-line box drops line ends; half a pair becomes the mark for that.
+        sentence = text.replace("\r", "").replace("\n", "")
+        sentence = sentence.encode("utf-16", "surrogatepass").decode(
+            "utf-16", "replace"
+        )
+        try:
+            words = source(sentence).tokens
+            refusal = "" if len(words) <= 100 else f"has {len(words)} words"
+        except ValueError as error:
+            refusal = str(error)
+        if not refusal:
+            last = words
+        assert said["answered"] and said["kept"] and not said["hacked"]
+        assert said["foreign"] == []
+        assert drawable(refusal) in said["message"]
+        assert bool(refusal) == ("The last picture stays." in said["message"])
+        assert said["words"] == [drawable(word) for word in last]
+
+    type_it()
+    type_it.hypothesis.inner_test("The dog slept")  # and it lives
+    assert page.errors == []
+
+
+# ---- any array into the core
+DTYPES = (
+    "f2 f4 f8 g i1 u8 ? c8 O S3 U2 m8[s] M8[D]".split()
+    + [np.dtype([("a", "f4"), ("b", "i2")])]
+)  # fmt: skip
+odd_floats = st.sampled_from(
+    [0.0, -0.0, 1.0, -1.5, 5e-324, 1e-40, 6e4, 7e4, 3e38, 1e300, 1.7e308]
+    + [np.inf, -np.inf, np.nan]
+)
+
+
+shapes = array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
+
+
+@st.composite
+def odd_arrays(draw, shape=shapes):
+    """Draw an array of any dtype, memory order, stride and subclass, or a list."""
+    dtype = np.dtype(draw(st.sampled_from(DTYPES)))
+    shape = draw(shape)
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            x = draw(arrays(np.float64, shape, elements=odd_floats)).astype(dtype)
+    else:
+        x = np.zeros(shape, dtype)
+    how = draw(st.sampled_from("CFbrlnm"))
+    if how == "F":
+        x = np.asfortranarray(x)
+    elif how == "b" and x.ndim:
+        x = np.broadcast_to(x[:1], x.shape)
+    elif how == "r" and x.ndim:
+        x = x[::-1]
+    elif how == "l":
+        return x.tolist()
+    elif how == "n":
+        return draw(st.sampled_from([None, "words", 3, [[1, 2], [3]], object()]))
+    elif how == "m" and x.ndim == 2:
+        x = x.view(np.matrix)
+    x.flags.writeable = False
+    return x
+
+
+LAYER = MultiHeadAttention.random(d_model=4, num_heads=2, seed=0)
+fitting = st.tuples(st.integers(0, 3), st.just(4))
+any_array = odd_arrays() | odd_arrays(fitting)
+CALLS = {
+    "softmax": (lambda x, axis: softmax(x, axis), (any_array, st.integers(-3, 3))),
+    "attention": (scaled_dot_product_attention, (any_array,) * 3),
+    "masked attention": (
+        lambda x, mask: scaled_dot_product_attention(x, x, x, mask),
+        (odd_arrays(fitting), any_array),
+    ),
+    "split": (split_heads, (any_array, st.integers(-1, 5) | any_array)),
+    "merge": (merge_heads, (any_array,)),
+    "causal": (causal_mask, (st.integers(-2, 4) | any_array,) * 2),
+    "layer": (lambda *a: LAYER(*a), (any_array, any_array)),
+    "contributions": (lambda x: LAYER.contributions(x), (any_array,)),
+    "new layer": (MultiHeadAttention, (any_array,) * 4),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_any_array_is_answered_or_refused_in_words(name):
+    call, inputs = CALLS[name]
+
+    @patient
+    @given(st.tuples(*inputs))
+    def try_it(given_):
+        before = [
+            np.array(x, copy=True) if isinstance(x, np.ndarray) else 0 for x in given_
+        ]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                answer = call(*given_)
+            except (ValueError, TypeError) as error:
+                assert len(str(error)) > 10, error
+                return
+        for x, copy in zip(given_, before):
+            if isinstance(x, np.ndarray):
+                np.testing.assert_array_equal(x, copy)
+        for part in answer if isinstance(answer, tuple) else (answer,):
+            moved = name in ("split", "merge")  # which look at no number
+            if not moved and isinstance(part, np.ndarray) and part.dtype.kind == "f":
+                assert not np.isnan(part).any()
+
+    try_it()
