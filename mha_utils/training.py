@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from mha_utils.attention import (
     causal_mask,
@@ -229,6 +230,7 @@ class Training:
         self._rng = np.random.default_rng([seed, 1])
         zeros = {name: 0 * array for name, array in self.layer.parameters.items()}
         self._moments = zeros, {name: array.copy() for name, array in zeros.items()}
+        self._threads = ThreadpoolController()
 
     def run(self, steps: int | None = None) -> None:
         """Train on, to the end or for so many steps.
@@ -242,8 +244,12 @@ class Training:
         while self.step < stop:
             good = {name: a.copy() for name, a in self.layer.parameters.items()}
             try:
-                # Overflow is what the check below is for.
-                with np.errstate(over="ignore", invalid="ignore"):
+                # Overflow is what the check below is for. A second thread gains nothing
+                # on matrices as small as these, and where others work it waits.
+                with (
+                    np.errstate(over="ignore", invalid="ignore"),
+                    self._threads.limit(limits=1, user_api="blas"),
+                ):
                     loss = self._one_step()
             except ValueError:  # attention refuses numbers that are not finite
                 loss = np.inf

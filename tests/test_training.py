@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 import sweep
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from mha_utils import scaled_dot_product_attention, split_heads
 from mha_utils.grammar import NUMBER, encode, sentences
@@ -282,3 +283,16 @@ def test_an_explosion_is_explained_and_the_last_good_weights_stay():
     for name, array in training.layer.parameters.items():
         np.testing.assert_array_equal(array, good[name])
     assert NUMBER["cat"] and training.layer.attend("the cat sat").weights.shape[1] == 4
+
+
+def test_training_takes_one_thread_and_gives_the_others_back(monkeypatch):
+    def threads():
+        return {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
+
+    seen, training = [], Training(2, 0)
+    monkeypatch.setattr(training, "_one_step", lambda: seen.append(threads()) or 1.0)
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        training.run(1)
+        assert threads() == before
+    assert seen == [{1} if before else set()]  # some BLAS cannot be told
