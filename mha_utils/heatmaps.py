@@ -25,7 +25,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
+from PIL import Image  # Matplotlib's own dependency, as it writes PNG with it
 
 from mha_utils.sentences import AttentionMaps
 

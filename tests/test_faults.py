@@ -63,16 +63,16 @@ FAULTS = {
         "fully masked row NaN, from the peak": ("peak[peak == -np.inf] = 0", "pass"),
         "fully masked row NaN, from the total": ("total[total == 0] = 1", "pass"),
         "causal mask allows the next word": (
-            "np.tri(n_q, n_k, dtype",
-            "np.tri(n_q, n_k, 1, dtype",
+            "index(n_k), dtype",
+            "index(n_k), 1, dtype",
         ),
         "causal mask forbids the word itself": (
-            "np.tri(n_q, n_k, dtype",
-            "np.tri(n_q, n_k, -1, dtype",
+            "index(n_k), dtype",
+            "index(n_k), -1, dtype",
         ),
         "causal mask transposed": (
-            "np.tri(n_q, n_k, dtype=bool)",
-            "np.tri(n_q, n_k, dtype=bool)[::-1, ::-1]",
+            "index(n_k), dtype=bool)",
+            "index(n_k), dtype=bool)[::-1, ::-1]",
         ),
         "split without transpose": (
             "return x.swapaxes(-3, -2)  #",
@@ -153,7 +153,7 @@ FAULTS = {
         "d_model not checked": ("if array.shape[-1] != self.d_model:", "if False:"),
         "NaN not checked": ("if not np.isfinite(array).all():", "if False:"),
         "overflow of the scores to -inf not checked": (
-            "if not reach < np.finfo(scores.dtype).max and",
+            "if not reach < float(np.finfo(scores.dtype).max) and",
             "if False and",
         ),
         "context of another batch not checked": (

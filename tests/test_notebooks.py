@@ -202,7 +202,7 @@ def test_settings_notice_false_outputs_and_errors(write):
         assert true in text
         text = text.replace(true, false)
     file.write_text(text, "utf-8")
-    settings = ["-c", ROOT / "pyproject.toml", "-p", "no:cacheprovider"]
+    settings = ["-c", ROOT / "pyproject.toml", "-p", "no:cacheprovider", "-n0"]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", *settings, file],
         cwd=ROOT,

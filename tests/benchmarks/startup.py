@@ -51,7 +51,7 @@ def first_picture_seconds() -> list[float]:
 def nbval_seconds(path: Path = LESSON) -> list[float]:
     """Return the seconds that lesson 1, or all of a folder, takes under nbval."""
     start = time.perf_counter()
-    command = [sys.executable, "-m", "pytest", "-q", str(path)]
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", str(path)]
     subprocess.run(command, capture_output=True, check=True, cwd=ROOT)
     return [time.perf_counter() - start]
 

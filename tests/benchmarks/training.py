@@ -1,8 +1,8 @@
 """Time a training step beside the same layer in PyTorch and in HIPS autograd.
 
-Run with `OPENBLAS_NUM_THREADS=1 python tests/benchmarks/training.py`; needs torch and
-autograd. All three take the same steps on one thread, in turn; prints milliseconds a
-step, and the median of the ratios of neighbouring runs.
+Run with `python tests/benchmarks/training.py`; needs torch and autograd. All three take
+the same steps on one thread, in turn; prints milliseconds a step, and the median of the
+ratios of neighbouring runs.
 """
 
 import resource
@@ -13,6 +13,7 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from mha_utils.sentences import positions
 from mha_utils.training import D_MODEL, InkLayer, Training, ink, training_corpus
@@ -66,6 +67,7 @@ def in_autograd(parameters, h, ids, inks, wanted, share):
 def main():
     """Print the table."""
     torch.set_num_threads(1)
+    threadpool_limits(1, user_api="blas")
     print(f"{'heads':>5}{'ours':>9}{'PyTorch':>9}{'autograd':>10}", end="")
     print(f"{'/ PyTorch':>12}{'/ autograd':>12}{'whole training, s':>19}")
     for h in (1, 3, 8):
