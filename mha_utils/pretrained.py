@@ -164,21 +164,24 @@ class PretrainedModel:
                     f"config.json has {name} {config[name]!r}; only {known!r} is "
                     f"supported here"
                 )
-        try:
-            self.num_layers, self.num_heads, self.d_model, self.max_pieces = (
-                int(config[name])
-                for name in (
-                    "num_hidden_layers",
-                    "num_attention_heads",
-                    "hidden_size",
-                    "max_position_embeddings",
-                )
-            )
-        except (KeyError, TypeError, ValueError) as error:
+        sizes = []
+        for name in (
+            "num_hidden_layers",
+            "num_attention_heads",
+            "hidden_size",
+            "max_position_embeddings",
+        ):
+            size = config.get(name)
+            if type(size) is not int or size < 1:
+                raise ValueError(f"config.json lacks a size: {name} is {size!r}")
+            sizes.append(size)
+        self.num_layers, self.num_heads, self.d_model, self.max_pieces = sizes
+        self._epsilon = config.get("layer_norm_eps", 1e-12)
+        if not isinstance(self._epsilon, float) or not 1e-30 < self._epsilon < 1:
             raise ValueError(
-                f"config.json lacks a size of the model: {error}"
-            ) from None
-        self._epsilon = float(config.get("layer_norm_eps", 1e-12))
+                f"config.json has layer_norm_eps {self._epsilon!r}; it must be a "
+                f"small number, such as 1e-12"
+            )
         try:
             self._tokenizer = Tokenizer.from_buffer(bytes(files["tokenizer.json"]))
         except Exception as error:  # the library raises bare Exception
@@ -188,6 +191,7 @@ class PretrainedModel:
         self._tensors = read_safetensors(files["model.safetensors"])
         self._build()
 
+    @np.errstate(over="ignore")  # what overflows is refused in `_tensor` or in use
     def _build(self) -> None:
         h, d = self.num_heads, self.d_model
         self._words = self._tensor("embeddings.word_embeddings.weight", None, d)
@@ -238,9 +242,10 @@ class PretrainedModel:
                 f"{name} has shape {tensor.shape}; config.json asks for "
                 f"({', '.join('any' if s is None else str(s) for s in shape)})"
             )
+        tensor = tensor.astype(np.float32, copy=False)
         if not np.isfinite(tensor).all():
-            raise ValueError(f"{name} holds NaN or infinity")
-        return tensor.astype(np.float32, copy=False)
+            raise ValueError(f"{name} holds NaN or infinity in float32")
+        return tensor
 
     def with_random_weights(self, *, seed: int) -> "PretrainedModel":
         """Return the same model, its weights drawn anew: a control that learnt nothing.
@@ -351,6 +356,7 @@ class PretrainedModel:
             list(dict.fromkeys(unknown)),
         )
 
+    @np.errstate(over="ignore", invalid="ignore")  # `_layer_norm` looks for it
     def _forward(
         self, ids: list[int], ablate: Iterable[tuple[int, int]] = ()
     ) -> tuple[NDArray, NDArray]:
@@ -505,7 +511,10 @@ def read_safetensors(data: bytes | mmap) -> dict[str, NDArray]:
 def _layer_norm(x: NDArray, weight: NDArray, bias: NDArray, epsilon: float) -> NDArray:
     x = x - x.mean(-1, keepdims=True)
     variance = np.square(x).mean(-1, keepdims=True)
-    return x / np.sqrt(variance + epsilon) * weight + bias
+    x = x / np.sqrt(variance + epsilon) * weight + bias
+    if not np.isfinite(x).all():
+        raise ValueError("The model's numbers overflow; are these weights a BERT's?")
+    return x
 
 
 def _gelu(x: NDArray) -> NDArray:
@@ -538,6 +547,9 @@ def _read(
     folder: Path, sha256: dict[str, str] | None = None, *, mapped: bool = False
 ) -> dict[str, bytes | mmap]:
     """Read the three files, or map the weights; check them if `sha256` is given."""
+    for name in SHA256:
+        if (folder / name).exists() and not (folder / name).is_file():
+            raise ValueError(f"{folder / name} is not a file")
     files: dict[str, bytes | mmap] = {
         name: (folder / name).read_bytes() for name in ("config.json", "tokenizer.json")
     }

@@ -1,10 +1,12 @@
-"""Anything typed, and any array: a right answer or a clear message, never a fault.
+"""Anything typed, any array, any checkpoint: a right answer or a clear message.
 
 `pytest --hypothesis-profile=many tests/test_hostile.py` tries twenty times as much.
 """
 
 import inspect
+import json
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from browser import open_notebook, run_all
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from test_pretrained import CONFIG, random_tensors, safetensors, tokenizer_json
 
 from mha_utils import (
     MultiHeadAttention,
@@ -21,6 +24,7 @@ from mha_utils import (
     softmax,
     split_heads,
 )
+from mha_utils.pretrained import PretrainedModel
 from mha_utils.sentences import AttentionMaps, attend
 
 patient = settings(
@@ -221,5 +225,94 @@ def test_any_array_is_answered_or_refused_in_words(name):
             moved = name in ("split", "merge")  # which look at no number
             if not moved and isinstance(part, np.ndarray) and part.dtype.kind == "f":
                 assert not np.isnan(part).any()
+
+    try_it()
+
+
+# ---- any checkpoint into the model
+SOUND = {
+    "config.json": json.dumps(CONFIG).encode(),
+    "tokenizer.json": tokenizer_json(),
+    "model.safetensors": safetensors(random_tensors()),
+}
+LENGTH = int.from_bytes(SOUND["model.safetensors"][:8], "little")
+ODD = (
+    "null", "true", "false", "-1", "0", "1", "2.5", "1000000000", "9223372036854775808",
+    "1e300", "1e-300", "1e999", "NaN", '""', '"12"', '"../../etc/passwd"', '"F64"',
+    '"I8"', r'"\ud800"', "[]", "{}", "[0]", "[[]]", '{"a": 1}', "[0, 1e30]",
+    f"[0, {2**70}]", f"[{'1,' * 99}1]", "",
+)  # fmt: skip
+odd_values = st.sampled_from(ODD)  # as JSON; of "" nothing is left
+
+
+def places(value):
+    """Return all places in a JSON document: what holds them, and the key there."""
+    keys = value if isinstance(value, dict) else range(len(value))
+    found = [(value, key) for key in keys]
+    for key in keys:
+        if isinstance(value[key], dict | list):
+            found += places(value[key])
+    return found
+
+
+def change(document, edits):
+    """Put odd values into a JSON document, or leave a part of it out."""
+    document = json.loads(document)
+    for which, value in edits:
+        if not (found := places(document)):
+            break
+        holder, key = found[which % len(found)]
+        if value:
+            holder[key] = json.loads(value)
+        else:
+            del holder[key]
+    return json.dumps(document).encode()
+
+
+def change_header(edits):
+    numbers = SOUND["model.safetensors"][8 + LENGTH :]
+    header = change(SOUND["model.safetensors"][8 : 8 + LENGTH], edits)
+    return len(header).to_bytes(8, "little") + header + numbers
+
+
+def change_numbers(edits):
+    numbers = np.frombuffer(SOUND["model.safetensors"], np.uint8)[8 + LENGTH :].copy()
+    numbers = numbers.view("<f4")
+    for which, number in edits:
+        numbers[which % len(numbers)] = number
+    return SOUND["model.safetensors"][: 8 + LENGTH] + numbers.tobytes()
+
+
+def edits_of(values):
+    return st.lists(st.tuples(st.integers(0, 10_000), values), min_size=1, max_size=4)
+
+
+@pytest.mark.parametrize(
+    "name, edits, apply",
+    [
+        ("config.json", edits_of(odd_values), partial(change, SOUND["config.json"])),
+        (
+            "tokenizer.json",
+            edits_of(odd_values),
+            partial(change, SOUND["tokenizer.json"]),
+        ),
+        ("model.safetensors", edits_of(odd_values), change_header),
+        ("model.safetensors", edits_of(st.floats(width=32)), change_numbers),
+    ],
+    ids=["config", "tokenizer", "header", "numbers"],
+)
+def test_any_checkpoint_is_read_or_refused_in_words(name, edits, apply):
+    @patient
+    @given(edits)
+    def try_it(edits):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                model = PretrainedModel(SOUND | {name: apply(edits)})
+                weights = model.attend("the cats sat").weights
+            except ValueError as error:
+                assert len(str(error)) > 10, error
+                return
+        np.testing.assert_allclose(weights.sum(axis=-1), 1, atol=1e-5)
 
     try_it()

@@ -309,7 +309,11 @@ def test_old_names_other_floats_and_integers_are_read(tmp_path):
         ({"hidden_size": 24}, "has shape .* config.json asks for"),
         ({"num_hidden_layers": 3}, "no tensor encoder.layer.2"),
         ({"num_attention_heads": 5}, "5 equal heads"),
-        ({"num_attention_heads": 0}, "0 equal heads"),
+        ({"num_attention_heads": 0}, "num_attention_heads is 0"),
+        ({"num_hidden_layers": 10**9}, "no tensor encoder.layer.2"),
+        ({"max_position_embeddings": 2.0}, "max_position_embeddings is 2.0"),
+        ({"layer_norm_eps": None}, "layer_norm_eps None"),
+        ({"layer_norm_eps": -1e-12}, "layer_norm_eps -1e-12"),
     ],
 )
 def test_another_architecture_is_refused(tmp_path, config, words):
@@ -334,12 +338,32 @@ def test_damaged_files_are_refused(tiny):
     with pytest.raises(ValueError, match="layer.1.output.dense.bias holds NaN"):
         load(write(tiny, tensors=tensors))
     tensors = random_tensors()
+    tensors["embeddings.LayerNorm.bias"] = np.full(12, 1e300)
+    with pytest.raises(ValueError, match="LayerNorm.bias holds NaN or infinity"):
+        load(write(tiny, tensors=tensors))
+    tensors["embeddings.LayerNorm.bias"] = np.full(12, 3e38, "<f4")
+    with pytest.raises(ValueError, match="overflow"):
+        load(write(tiny, tensors=tensors)).attend("cats")
+    tensors = random_tensors()
     tensors["embeddings.word_embeddings.weight"] = np.ones((5, 12), "<f4")
     with pytest.raises(ValueError, match="do not belong together"):
         load(write(tiny, tensors=tensors)).attend("cats")
     (tiny / "tokenizer.json").unlink()
     with pytest.raises(FileNotFoundError, match="tokenizer.json"):
         load(tiny)
+
+
+@pytest.mark.parametrize("name", pretrained.SHA256)
+def test_what_is_not_a_file_is_refused(tiny, name):
+    (tiny / name).unlink()
+    (tiny / name).mkdir()
+    with pytest.raises(ValueError, match=f"{name} is not a file"):
+        load(tiny)
+    (tiny / name).rmdir()
+    if hasattr(os, "mkfifo"):  # reading one would wait for ever
+        os.mkfifo(tiny / name)
+        with pytest.raises(ValueError, match=f"{name} is not a file"):
+            load(tiny)
 
 
 def test_every_truncation_of_the_weights_is_refused(tiny):
