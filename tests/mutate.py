@@ -2,7 +2,8 @@
 
 Run with `python tests/mutate.py [--sample N] [module ...]`. For each module it draws N
 faults with a fixed seed, puts one at a time into a copy of the course, and runs the
-tests that know the module. It prints the share noticed, and the faults that were not.
+tests that know the module, and then the lessons, whose outputs are stored. It prints
+the share noticed, and the faults that were not.
 """
 
 import argparse
@@ -115,18 +116,32 @@ def valid(source: str, fault: tuple[int, int, str]) -> bool:
     return True
 
 
-def noticed(course: Path, tests: list[str]) -> bool:
-    """Run the tests; a fault that makes them hang is noticed, too."""
-    paths = [f"tests/test_{name}.py" for name in tests]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--numprocesses=0", *paths]
-    environment = {**os.environ, "PYTHONPATH": str(course)}
+def fails(course: Path, processes: int, paths: list[str]) -> bool:
+    """Run tests; a fault that makes them hang is noticed, too."""
+    command = [sys.executable, "-m", "pytest", "-xq", f"--numprocesses={processes}"]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(course),
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     try:
         done = subprocess.run(
-            command, cwd=course, env=environment, capture_output=True, timeout=600
+            [*command, *paths],
+            cwd=course,
+            env=environment,
+            capture_output=True,
+            timeout=900,
         )
     except subprocess.TimeoutExpired:
         return True
     return done.returncode != 0
+
+
+def noticed(course: Path, tests: list[str]) -> bool:
+    """Ask the tests that know the module, and if they see nothing the lessons."""
+    return fails(course, 0, [f"tests/test_{name}.py" for name in tests]) or fails(
+        course, 2, ["mha_utils", "notebooks"]
+    )
 
 
 def main() -> None:
