@@ -188,9 +188,11 @@ def show_heads(
         labels = [str(i + 1) for i in ticks]
     wide = max(fitting, default=most)
     side, title = room(wide), 0.35
+    tall = -(-len(heads) // wide)
+    wide = -(-len(heads) // tall)  # rows alike: four maps are two by two
     named = len(maps.weights) > 1  # the layer, above the maps
     top = 0.1 + title * (1 + named) + _tilt(labels, side / n)[1]
-    bottom = top - (-len(heads) // wide) * (side + title)
+    bottom = top + tall * (side + title)
     alt = [describe(maps, h, layer, rows=max(3, 36 // len(heads))) for h in heads]
     figure = _figure(
         f"layer {layer + 1}" if named else "",

@@ -445,7 +445,8 @@ def question(
     """
     if ablate is None:
         return json.dumps([seed, sentence])
-    return json.dumps([seed, sentence, sorted(map(list, ablate))])
+    heads = sorted([int(layer), int(head)] for layer, head in ablate)
+    return json.dumps([seed, sentence, heads])
 
 
 def _without_special(maps: AttentionMaps) -> AttentionMaps:
@@ -617,8 +618,11 @@ def _replace_if_damaged(ready: Path, cache: Path) -> None:
 
 
 def _from_hub(folder: Path) -> None:
-    from huggingface_hub import hf_hub_download  # slow to import, rarely needed
+    # Slow to import, rarely needed.
+    from huggingface_hub import constants, get_session, hf_hub_download
 
+    # Is anybody there? The downloader itself would try for half a minute.
+    get_session().head(constants.ENDPOINT, timeout=10)
     for name in SHA256:
         hf_hub_download(REPOSITORY, name, revision=REVISION, local_dir=folder)
 
