@@ -276,6 +276,7 @@ SENTENCES = {
     # a clause between subject and verb
     "The cat that the dogs chase sleeps": "chase>dogs sleeps>cat",
     "The dogs that the cat chases sleep": "chases>cat sleep>dogs",
+    "Who slept": "slept>Who",
     # two clauses, two subjects
     "The baker opened the door and the children ran into the house": (
         "opened>baker ran>children"
