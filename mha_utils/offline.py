@@ -31,9 +31,9 @@ Copy it to the machine's disk, open a terminal in the copy, and type once:
 
 Whenever you want to learn, type:
 
-    {SCRIPTS}jupyter lab notebooks
+    {SCRIPTS}jupyter lab notebooks/00_start_here.ipynb
 
-JupyterLab opens in your browser. Open 00_start_here.ipynb.
+JupyterLab opens the start page in your browser.
 """
 MODEL = """
 The folder model has the model of lesson 7 (all-MiniLM-L6-v2, Apache-2.0). It is found

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browser import open_notebook, run_all, until
+from browser import ROOT, open_notebook, run_all, serve, until
 from refresh import NOTEBOOKS
 
 
@@ -29,6 +29,19 @@ def test_run_all_reaches_the_end(opened, path):
     page = opened(path.name)
     run_all(page)
     assert page.errors == []
+
+
+def test_links_to_the_source_open_it(chromium):
+    """From the folder and the page with which the README's first command starts."""
+    page = "notebooks/00_start_here.ipynb"
+    said = (ROOT / "README.md").read_text("utf-8")
+    assert f".venv/bin/jupyter lab --notebook-dir=. {page}\n" in said
+    with serve(ROOT) as server:
+        page = open_notebook(chromium, server, page)
+        page.get_by_role("link", name="package", exact=True).click()
+        page.locator(".lm-TabBar-tabLabel", has_text="README.md").wait_for()
+        page.close()
+        server.stop_kernels()
 
 
 def violations(page, selector):
