@@ -206,6 +206,7 @@ function render({ model, el }) {
     const side = layers > 1 ? between(20, Math.floor(400 / count), 40) : 48;
     heads.style.gridTemplateColumns =
       layers > 1 ? `repeat(${count}, auto)` : "repeat(auto-fill, minmax(7em, auto))";
+    heads.style.width = layers > 1 ? "max-content" : ""; // one layer goes on below
     heads.replaceChildren();
     for (let l = 0; l < layers; l++)
       for (let h = 0; h < count; h++) {

@@ -695,7 +695,7 @@ def test_everything_fits(page, a, size, projector, sidebar):
 
         def fits():
             a.scroll_into_view_if_needed()  # what is out of sight is not laid out
-            for node in (a, a.locator(".mha-stage")):
+            for node in (a, a.locator(".mha-stage"), a.locator(".mha-glance")):
                 wide, room = node.evaluate("n => [n.scrollWidth, n.clientWidth]")
                 assert wide <= room
             edge = a.bounding_box()["x"] + a.bounding_box()["width"]
