@@ -482,8 +482,8 @@ EXERCISES: dict[str, Exercise | Callable[[Any], str]] = {
             "this is divided by the number of heads. They add up, nobody averages.": (
                 lambda z, w: _contributions(z, w) / len(z)
             ),
-            "W_O is transposed.": lambda z, w: _contributions(
-                z, w.T if w.shape[0] == w.shape[1] else w
+            "W_O is transposed.": (
+                lambda z, w: z @ w.T.reshape(len(z), z.shape[2], -1)
             ),
         },
     ),
@@ -522,7 +522,7 @@ EXERCISES: dict[str, Exercise | Callable[[Any], str]] = {
                 lambda w, links: _hits(w.swapaxes(1, 2), links)
             ),
             "this counts all heads together. It must be each head by itself.": (
-                lambda w, links: np.full(len(w), _hits(w, links).mean())
+                lambda w, links: np.asarray(_hits(w, links).mean())
             ),
             "this is a count. Divide it by the number of links.": (
                 lambda w, links: _hits(w, links) * len(links)
@@ -754,11 +754,6 @@ EXERCISES: dict[str, Exercise | Callable[[Any], str]] = {
             "transpose.": lambda *a: _layer(*a, merge=_glue_rows),
             "both reshapes lack their transpose.": (
                 lambda *a: _layer(*a, split=_cut_rows, merge=_glue_rows)
-            ),
-            "the heads are averaged. Put them side by side.": (
-                lambda *a: _layer(
-                    *a, merge=lambda z: np.concatenate([z.mean(axis=0)] * len(z), -1)
-                )
             ),
             "the scores are not divided by √d_k.": lambda *a: _layer(*a, scale=1.0),
             "the scores are divided by √d_model. A head has d_k numbers: √d_k.": (

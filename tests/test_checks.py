@@ -48,6 +48,16 @@ def layer(x, w_q, w_k, w_v, w_o, num_heads, mask):
     return np.hstack([a @ v for a, v in zip(weights, values)]) @ w_o
 
 
+def reshaped(x, w_q, w_k, num_heads, mask, w_v=None):
+    """Maps, and what they find, of heads that were cut by a reshape alone."""
+    q, k, v = (
+        (x @ (w_q if w is None else w)).reshape(num_heads, len(x), -1)
+        for w in (w_q, w_k, w_v)
+    )
+    weights = exp_rows(masked(q @ k.swapaxes(1, 2) / root(q), mask))
+    return weights, weights @ v
+
+
 def determiners(scale=8.0):
     w_q = np.zeros((4, 4))
     w_q[1, 0] = scale
@@ -412,6 +422,130 @@ WRONG = [  # exercise, answer as a learner would write it, what the check must s
         ),
         "on the way out",
     ),
+    # scores with a mask, in lessons 1 and 8
+    *(
+        (name, answer, says)
+        for says, make in {
+            "divided by d_k. It is": lambda q, k, m: exp_rows(
+                masked(q @ k.T / k.shape[-1], m)
+            ),
+            "these are the scores": lambda q, k, m: masked(q @ k.T / root(k), m),
+            "not yet divided by the sum": lambda q, k, m: np.exp(
+                masked(q @ k.T / root(k), m)
+            ),
+            "each column adds up": lambda q, k, m: (
+                np.exp(masked(q @ k.T / root(k), m))
+                / np.exp(masked(q @ k.T / root(k), m)).sum(axis=0)
+            ),
+            "all numbers together": lambda q, k, m: (
+                np.exp(masked(q @ k.T / root(k), m))
+                / np.exp(masked(q @ k.T / root(k), m)).sum()
+            ),
+            "query and key are swapped": lambda q, k, m: exp_rows(
+                masked(k @ q.T / root(k), m)
+            ),
+        }.items()
+        for name, answer in (
+            ("masked weights", make),
+            ("causal weights", lambda q, k, make=make: make(q, k, causal_mask(len(q)))),
+        )
+    ),
+    (
+        "masked weights",
+        lambda q, k, m: exp_rows(q @ k.T / root(k) * m),
+        "forbidden scores are set to 0",
+    ),
+    (
+        "masked weights",
+        lambda q, k, m: exp_rows(masked(q @ k.T / root(k), ~m)),  # a row of NaN
+        "turned round",
+    ),
+    ("loss", lambda a, b: b**2, "what v2 adds"),
+    (
+        "contributions",
+        lambda z, w: np.stack([a @ b for a, b in zip(z, np.split(w, len(z))[::-1])]),
+        "wrong order",
+    ),
+    (
+        "contributions",
+        lambda z, w: z @ w.T.reshape(len(z), z.shape[-1], -1),
+        "W_O is transposed",
+    ),
+    (
+        "mass",
+        lambda w, links: np.array([[a[i, j] for i, j in links] for a in w]),
+        "links one by one",
+    ),
+    (
+        "mass",
+        lambda w, links: np.array([w[:, i, j].mean() for i, j in links]),
+        "the mean runs over the heads",
+    ),
+    ("hits", lambda w, links: RIGHT["hits"](w, links).mean(), "all heads together"),
+    (
+        "hits",
+        lambda w, links: RIGHT["hits"](w, [(j, i) for i, j in links]),
+        "to and from are swapped",
+    ),
+    *(
+        (
+            "ablation",
+            lambda parts, keep, mean=mean, join=join: join(
+                [
+                    p if stays else mean(p, parts) + 0 * p
+                    for p, stays in zip(parts, keep)
+                ]
+            ),
+            says,
+        )
+        for says, mean, join in (
+            ("mean runs over the heads", lambda p, parts: sum(parts) / len(parts), sum),
+            ("one number as the mean", lambda p, parts: p.mean(), sum),
+            ("still apart", lambda p, parts: p.mean(axis=0), np.stack),
+        )
+    ),
+    ("parameters", lambda d, h: h * 3 * (d // h) ** 2 + d * d, "not (d_k, d_k)"),
+    ("parameters", lambda d, h: h * (3 * d * (d // h) + d * d), "one W_O for all"),
+    *(
+        ("likeness", lambda w, over=over: 1 - over(w[:, None] - w) / 2, says)
+        for says, over in (
+            ("sum over the rows", lambda x: abs(x).sum(axis=(2, 3))),
+            ("runs over rows and columns", lambda x: abs(x).mean(axis=(2, 3))),
+            ("without the absolute value", lambda x: x.sum(axis=-1).mean(axis=-1)),
+        )
+    ),
+    ("softmax", np.exp, "not yet divided by the sum"),
+    (
+        "self-attention",
+        lambda x, q, k, v, m: RIGHT["self-attention"](x, q, k, v, ~m),
+        "turned round",
+    ),
+    (
+        "self-attention",
+        lambda x, q, k, v, m: RIGHT["self-attention"](x, q * root(q), k, v, m),
+        "not divided by √d_k",
+    ),
+    ("maps", lambda x, q, k, h, m: maps(x, q, k, h, ~m), "turned round"),
+    (
+        "maps",
+        lambda x, q, k, h, m: maps(x, q * (q.shape[1] / h) ** 0.5, k, h, m),
+        "not divided by √d_k",
+    ),
+    ("maps", lambda *a: reshaped(*a)[0], "reshape without transpose"),
+    ("layer", lambda *a: layer(*a[:6], ~a[6]), "turned round"),
+    ("layer", lambda *a: layer(*a[:6], a[6] | True), "mask is missing"),
+    (
+        "layer",
+        lambda x, q, k, v, w, h, m: np.hstack(list(reshaped(x, q, k, h, m, v)[1])) @ w,
+        "on the way in",
+    ),
+    (
+        "layer",
+        lambda x, q, k, v, w, h, m: (
+            reshaped(x, q, k, h, m, v)[1].reshape(len(x), -1) @ w
+        ),
+        "both reshapes",
+    ),
 ]
 
 
@@ -424,8 +558,18 @@ def test_each_mistake_is_called_by_its_name(exercise, answer, says, capsys):
     assert not said.startswith("Right")
 
 
-def test_every_exercise_has_wrong_answers():
-    assert {exercise for exercise, *_ in WRONG} == set(EXERCISES)
+@pytest.mark.parametrize("exercise", ["softmax", "masked weights"])
+def test_mistakes_are_tried_without_a_warning(exercise, capsys):
+    check(exercise, lambda *given: RIGHT[exercise](*given) + 1)
+    assert "should be" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_every_mistake_has_a_wrong_answer_here(exercise):
+    said = [says for name, _, says in WRONG if name == exercise]
+    assert said
+    for message in getattr(EXERCISES[exercise], "mistakes", ()):
+        assert any(says in message for says in said), message
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
