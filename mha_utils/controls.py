@@ -50,7 +50,7 @@ class Prediction(HBox):
 
     def _commit(self, chosen: Button) -> None:
         for button in self.children[:-1]:
-            button.disabled = True
+            button.disabled = button is not chosen  # which keeps the keyboard's focus
         chosen.icon = "check"
         text = "Noted. Now run the next cell and compare."
         self._reply.value = _SAYS.format(role="status", text=text)

@@ -207,6 +207,7 @@ function render({ model, el }) {
     heads.style.gridTemplateColumns =
       layers > 1 ? `repeat(${count}, auto)` : "repeat(auto-fill, minmax(7em, auto))";
     heads.style.width = layers > 1 ? "max-content" : ""; // one layer goes on below
+    const focused = heads.contains(document.activeElement);
     heads.replaceChildren();
     for (let l = 0; l < layers; l++)
       for (let h = 0; h < count; h++) {
@@ -226,6 +227,7 @@ function render({ model, el }) {
       }
     placeHeads();
     markHead();
+    if (focused) heads.children[l * count + h]?.focus({ preventScroll: true });
   }
 
   function placeHeads() {

@@ -364,6 +364,17 @@ def test_head_by_click_keyboard_and_list(a, b):
     check(b, layered(LAYERED), layer=0, word=1)
 
 
+def test_focus_stays_on_the_heads_when_they_are_drawn_anew(page, b):
+    b.get_by_role("radio").nth(6).focus()  # the chosen one: layer 2, head 3
+    sentence_box(b).evaluate(  # as a training does, without a hand on the box
+        "(box) => { box.value = 'one two'; box.dispatchEvent(new Event('input')); }"
+    )
+    until(check, b, layered("one two"), layer=1, head=2, word=1)
+    assert b.get_by_role("radio").nth(6).evaluate("n => n === document.activeElement")
+    page.keyboard.press("ArrowLeft")
+    until(check, b, layered("one two"), layer=1, head=1, word=1)
+
+
 def test_word_by_click_and_list(a):
     a.locator(".mha-title").scroll_into_view_if_needed()
 

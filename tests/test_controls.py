@@ -18,7 +18,7 @@ def test_a_prediction_is_chosen_once():
     assert reply.value == ""
     buttons[1].click()
     assert [button.icon for button in buttons] == ["", "check", ""]
-    assert all(button.disabled for button in buttons)
+    assert [button.disabled for button in buttons] == [True, False, True]
     assert "Noted" in reply.value
 
 

@@ -61,7 +61,8 @@ def test_a_prediction_is_made_by_keyboard(opened):
     page.get_by_role("status").filter(has_text="Noted").wait_for()
     buttons = page.locator(".jp-OutputArea-output button")
     assert buttons.all_text_contents() == ["yes", "no"]
-    assert [button.is_disabled() for button in buttons.all()] == [True, True]
+    assert [button.is_disabled() for button in buttons.all()] == [True, False]
+    assert buttons.nth(1).evaluate("n => n === document.activeElement")
     assert buttons.nth(1).locator(".fa-check").count() == 1
     assert violations(page, ".jp-OutputArea-output .widget-hbox") == []
     assert page.errors == []
