@@ -57,7 +57,8 @@ class Explorer(anywidget.AnyWidget):
     compare : int
         The head whose map is subtracted; -1 for none.
     max_words : int
-        Longer sentences are refused in words.
+        Longer sentences are refused in words; above 30 letters and signs for each word
+        already before the maps are computed.
 
     Attributes
     ----------
@@ -160,6 +161,12 @@ class Explorer(anywidget.AnyWidget):
         answer = {"inputs": inputs, "error": ""}
         controls = {name: inputs[name] for name in inputs if name != "sentence"}
         try:
+            # Ten thousand signs may be as many words, and their maps gigabytes.
+            if (length := len(inputs["sentence"])) > 30 * self._max_words:
+                raise ValueError(
+                    f"This sentence has {length} letters and signs; the explorer reads "
+                    f"at most {30 * self._max_words}."
+                )
             maps = self._attend(inputs["sentence"], **controls)
             layers, heads, n, _ = maps.weights.shape
             if n > self._max_words:

@@ -168,6 +168,21 @@ def test_bad_arguments_are_named_and_leave_no_widget(options, message):
     assert len(ipywidgets.widgets.widget._instances) == before
 
 
+def test_a_text_too_long_to_be_a_sentence_never_reaches_the_source():
+    """Ten thousand signs can be ten thousand words, and their maps gigabytes."""
+    asked = []
+
+    def source(sentence):
+        asked.append(sentence)
+        return attend("The cat")
+
+    explorer = Explorer(source, "a" * 3000)
+    explorer.sentence = "☕" * 3001
+    assert asked == ["a" * 3000]
+    said = "This sentence has 3001 letters and signs; the explorer reads at most 3000."
+    assert explorer.picture["error"] == said
+
+
 def test_one_message_for_each_change(messages):
     explorer = Explorer(attend, SENTENCE)
     messages.clear()
