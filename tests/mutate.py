@@ -28,7 +28,7 @@ TESTS = {
     "exercises": ["checks", "solutions"],
     "heatmaps": ["heatmaps"],
     "explorer": ["explorer", "browser"],
-    "controls": ["controls"],
+    "controls": ["controls", "lessons_in_browser"],
     "pretrained": ["pretrained"],
     "offline": ["offline"],
 }

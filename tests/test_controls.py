@@ -39,7 +39,7 @@ def draw(a, b):
 
 @pytest.fixture
 def box():
-    return play(draw, a=(0, 4, 1), b=(0, 2, 1))
+    return play(draw, a=(-1, 4, 1), b=(0, 2, 1))
 
 
 def shown(box):
@@ -59,10 +59,10 @@ def test_a_slider_draws_anew(box):
     assert shown(box)[0] == "a is 0.0 &amp; b is 2.0"
 
 
-def test_sliders_have_names_and_ends(box):
-    assert [(s.description, s.min, s.max) for s in box.children[2:]] == [
-        ("a", 0, 4),
-        ("b", 0, 2),
+def test_sliders_have_names_ends_and_steps(box):
+    assert [(s.description, s.min, s.max, s.step) for s in box.children[2:]] == [
+        ("a", -1, 4, 0.05),
+        ("b", 0, 2, 0.02),
     ]
 
 
@@ -121,6 +121,7 @@ def test_a_panel_trains_and_shows_it(panel):
     first = panel.explorer.picture
     go, _ = buttons(panel)
     assert "step 0 of" in said(panel)
+    assert go.description == "Train"
 
     async def train():
         go.click()
