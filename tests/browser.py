@@ -68,6 +68,18 @@ class Server:
             self.api(f"sessions/{session['id']}", "DELETE")
 
 
+def free_port() -> int:
+    """Return a port that nobody has, and that no kernel takes before the server does.
+
+    Systems give away those from 32,768 on to whoever asks for any, as kernels do.
+    """
+    for port in secrets.SystemRandom().sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("of 100 ports none is free")
+
+
 @contextlib.contextmanager
 def serve(folder: Path, before: Server | None = None):
     """Serve JupyterLab from `folder`, untouched by the user's settings.
@@ -75,10 +87,7 @@ def serve(folder: Path, before: Server | None = None):
     At the address of the server that was there `before`, if it is given.
     """
     if before is None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        before = Server(folder, port, secrets.token_hex(16))
+        before = Server(folder, free_port(), secrets.token_hex(16))
     server = replace(before)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         settings = Path(home) / "config" / "labconfig" / "page_config.json"
