@@ -5,7 +5,8 @@ from top to bottom in a fresh kernel. What is stored depends on its cells alone:
 second run changes no byte. With --check nothing is written. The outputs are compared
 with the stored ones, images by their size only, because their bytes differ from one
 Matplotlib to the next. A cell tagged `measured` shows times of this machine: its stored
-picture stays as long as its text is the same. Where slides begin is stored too.
+picture stays as long as its text is the same; clear its output, and it is drawn anew.
+Where slides begin is stored too.
 """
 
 import argparse
@@ -102,8 +103,10 @@ def keep_measured(fresh: nbformat.NotebookNode, stored: nbformat.NotebookNode) -
                 [output.get("data", {}).get("text/plain") for output in cell.outputs]
                 for cell in (new, old)
             ]
-            if texts[0] == texts[1] and new.source == old.source:
-                new.outputs = old.outputs
+            if texts[0] == texts[1]:
+                for output, stored_output in zip(new.outputs, old.outputs):
+                    if "data" in output:
+                        output.data = stored_output.data
 
 
 def merge_streams(outputs: list) -> list:

@@ -274,6 +274,30 @@ def test_refresh_stores_the_same_bytes_again(write, capsys):
     assert b"children" not in first
 
 
+def test_a_measured_picture_stays_also_where_its_cell_has_moved(write):
+    plot = "import time\nfrom mha_utils.heatmaps import Picture\n" + (
+        "fig = Picture(alt='times', figsize=(1, 1))\nfig.text(0, 0, time.time())\nfig"
+    )
+    file = write("1", plot)
+    notebook = nbformat.read(file, as_version=4)
+    notebook.cells[1].metadata.tags = ["measured"]
+    nbformat.write(notebook, file)
+    assert refresh.main([str(file)]) == 0
+    stored = nbformat.read(file, as_version=4)
+    notebook = nbformat.read(file, as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("0", id="new"))
+    nbformat.write(notebook, file)
+    assert refresh.main([str(file)]) == 0
+    moved = nbformat.read(file, as_version=4)
+    assert moved.cells[2].outputs[0].data == stored.cells[1].outputs[0].data
+    assert moved.cells[2].outputs[0].execution_count == 3
+    moved.cells[2].outputs = []
+    nbformat.write(moved, file)
+    assert refresh.main([str(file)]) == 0
+    anew = nbformat.read(file, as_version=4).cells[2].outputs[0].data
+    assert anew != stored.cells[1].outputs[0].data
+
+
 def test_check_names_the_cell_that_differs(write, capsys):
     file = write("1", "print('cat')", "2")
     assert refresh.main([str(file)]) == 0
