@@ -82,6 +82,8 @@ function render({ model, el }) {
     class: "mha-heads", role: "radiogroup", "aria-label": "All heads",
   });
   const glance = make("canvas", { "aria-hidden": "true" });
+  const axes = make("p", { class: "mha-axes" },
+    "All heads: a row for each layer, a column for each head.");
   const allHeads = make("div", { class: "mha-glance" }, heads, glance);
   const stage = make("div", {
     class: "mha-stage", tabindex: 0, role: "group", "aria-label": "Attention map",
@@ -94,7 +96,7 @@ function render({ model, el }) {
       labelled("Sentence", sentence, "mha-sentence"),
       layerLabel, headLabel, compareLabel, labelled("Word", word),
       ...switches.map(({ label }) => label), temperatureLabel),
-    message, allHeads, stage, inWords,
+    message, axes, allHeads, stage, inWords,
     make("div", { class: "mha-bar" },
       labelled("Projector size", projector), reset, savePng, saveSvg),
   );
@@ -178,6 +180,7 @@ function render({ model, el }) {
     show(headLabel, count > 1);
     show(compareLabel, count > 1);
     show(allHeads, layers * count > 1);
+    show(axes, layers > 1); // one layer's heads have their names below them
     fill(layer, Array.from({ length: layers }, (_, i) => [i, i + 1]), l);
     const all = Array.from({ length: count }, (_, i) => [i, headName(i)]);
     fill(head, all, h);
@@ -217,7 +220,7 @@ function render({ model, el }) {
           "button",
           {
             class: "mha-head", type: "button", role: "radio", tabindex: -1,
-            "aria-label": fullName(h, l), "aria-checked": "false",
+            "aria-label": fullName(h, l), title: fullName(h, l), "aria-checked": "false",
           },
           map,
         );

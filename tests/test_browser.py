@@ -314,6 +314,10 @@ def test_first_picture(a, b):
     check(b, layered(LAYERED), layer=1, head=2, word=1)
     assert "Head 2 referent: “\u2068it\u2069” gives" in a.inner_text()
     assert "Layer 2, head 3 three" in b.inner_text()
+    axes = "All heads: a row for each layer, a column for each head."
+    assert axes in b.inner_text() and axes not in a.inner_text()
+    titled = control(b, "radio", "Layer 2, head 3 three")
+    assert titled.get_attribute("title") == "Layer 2, head 3 three"
 
 
 @pytest.mark.parametrize("sentence", [LAYERED, "שלום לך עולם"])
