@@ -232,8 +232,14 @@ class Training:
         self._moments = zeros, {name: array.copy() for name, array in zeros.items()}
         self._threads = ThreadpoolController()
 
-    def run(self, steps: int | None = None) -> None:
+    def run(self, steps: int | None = None, *, progress: bool = False) -> None:
         """Train on, to the end or for so many steps.
+
+        Parameters
+        ----------
+        steps : int, optional
+        progress : bool
+            Whether to print a ``#`` for each twentieth of all steps.
 
         Raises
         ------
@@ -262,6 +268,10 @@ class Training:
                 )
             self.losses.append(float(loss))
             self.step += 1
+            if progress and self.step * 20 % self.steps < 20:
+                print("#", end="", flush=True)
+        if progress:
+            print()
 
     def _one_step(self) -> float:
         """Draw a batch, answer, compare, adjust; return the loss before that."""

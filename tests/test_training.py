@@ -226,6 +226,19 @@ def test_stopping_and_resuming_changes_nothing():
     assert once.step == 40
 
 
+@pytest.mark.parametrize("steps, marks", [(25, 20), (40, 20), (7, 7)])
+def test_progress_is_twenty_marks_in_all(steps, marks, capsys):
+    training = Training(2, 0, steps=steps)
+    training.run(3)
+    assert capsys.readouterr().out == ""
+    training = Training(2, 0, steps=steps)
+    training.run(4, progress=True)
+    training.run(progress=True)
+    first, second = capsys.readouterr().out.split("\n")[:2]
+    assert len(first) == 4 * marks // steps
+    assert first + second == "#" * marks
+
+
 def test_training_in_parts_stops_at_the_end():
     training = Training(2, 0, steps=25)
     layer, steps = training.layer, [training.step]
