@@ -2,16 +2,23 @@
 
 Run with `python tests/benchmarks/attention.py`; needs torch. Prints for each size the
 median milliseconds of both and the median of the ratios of neighbouring runs, and then
-for 512 words what of it are matrix products, and what is softmax.
+for 512 words what of it are matrix products, and what is softmax. Last come time and
+memory of one head with its map, and in blocks as lesson 4 teaches it.
 """
 
 import statistics
+import tracemalloc
+from functools import partial
+from pathlib import Path
 
+import nbformat
 import numpy as np
 import torch
 from beside import alternate
 
-from mha_utils import MultiHeadAttention, softmax
+from mha_utils import MultiHeadAttention, scaled_dot_product_attention, softmax
+
+LESSON = Path(__file__).parents[2] / "notebooks" / "04_concatenate_and_project.ipynb"
 
 SIZES = [
     (6, 64),
@@ -66,6 +73,23 @@ def parts(n: int, d_model: int):
     yield "softmax", lambda: softmax(arrays[4]), lambda: tensors[4].softmax(-1)
 
 
+def taught_in_blocks():
+    """Return the function of lesson 4 that keeps no map."""
+    cells = nbformat.read(LESSON, as_version=4).cells
+    names = {"np": np}
+    exec(next(cell.source for cell in cells if cell.id == "blocks-code"), names)
+    return names["in_blocks"]
+
+
+def peak(call) -> int:
+    """Return how many bytes a call holds at most."""
+    tracemalloc.start()
+    call()
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return held
+
+
 def main():
     """Print the tables."""
     torch.set_num_threads(2)
@@ -83,6 +107,18 @@ def main():
         rounds, ratio = alternate(ours, theirs, SECONDS)
         mine, peer = (statistics.median(column) * 1e3 for column in zip(*rounds))
         print(f"512 words: {name:>8} {mine:>5.1f} {peer:>9.1f} {ratio:>8.2f}")
+    in_blocks = taught_in_blocks()
+    for n in (512, 4096):
+        qkv = np.random.default_rng(3).normal(size=(3, n, 64)).astype(np.float32)
+        blocks = partial(in_blocks, *qkv)
+        whole = partial(scaled_dot_product_attention, *qkv)
+        rounds, ratio = alternate(blocks, whole, SECONDS)
+        mine, peer = (statistics.median(column) * 1e3 for column in zip(*rounds))
+        print(
+            f"{n} words, one head: in blocks {mine:.1f} ms, {peak(blocks) / 1e6:.1f} MB"
+        )
+        print(f"  with its map {peer:.1f} ms, {peak(whole) / 1e6:.1f} MB; ", end="")
+        print(f"ratios {ratio:.2f}, {peak(blocks) / peak(whole):.3f}")
 
 
 if __name__ == "__main__":
