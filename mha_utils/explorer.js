@@ -268,7 +268,7 @@ function render({ model, el }) {
   });
 
   // ---- the chosen head: `layMap` when words or sizes change, `paint` when a choice does
-  let svg, cells, title, dot, bar, rowLayer, list; // drawn
+  let svg, cells, title, dot, bar, rowNames, rowLayer, list; // drawn
   let place; // where things stand
 
   function layMap() {
@@ -303,23 +303,23 @@ function render({ model, el }) {
           }),
         );
     const lean = make("g", { transform: "rotate(-50)" });
-    const text = make("g", { class: "mha-labels" }, lean);
+    rowNames = labels.map((label, i) =>
+      make("text", { x: left - 6, y: top + (i + 0.5) * side, dy: "0.35em",
+        "text-anchor": "end" }, label, make("title", {}, words[i])));
+    const text = make("g", { class: "mha-labels" }, lean, ...rowNames);
     list = make("g", { class: "mha-list" });
     const angle = (-50 * Math.PI) / 180, cos = Math.cos(angle), sin = Math.sin(angle);
     labels.forEach((label, i) => {
       const x = left + (column(i) + 0.55) * side, up = top - 8;
-      const y = (top) => ({ y: top + (i + 0.5) * side, dy: "0.35em" });
-      const full = () => make("title", {}, words[i]);
+      const y = { y: rows + (i + 0.5) * side, dy: "0.35em" };
       const number = { "text-anchor": "end", "font-variant-numeric": "tabular-nums" };
       lean.append(
-        make("text", { x: x * cos + up * sin, y: up * cos - x * sin }, label, full()),
-      );
-      text.append(
-        make("text", { x: left - 6, ...y(top), "text-anchor": "end" }, label, full()),
+        make("text", { x: x * cos + up * sin, y: up * cos - x * sin }, label,
+          make("title", {}, words[i])),
       );
       list.append(
-        make("text", { x: end + 6, ...y(rows) }, label),
-        make("text", { x: end + after - 4, ...y(rows), ...number, class: "mha-number" }),
+        make("text", { x: end + 6, ...y }, label),
+        make("text", { x: end + after - 4, ...y, ...number, class: "mha-number" }),
       );
     });
     dot = make("circle", { cx: 9, cy: 13, r: 7 });
@@ -380,20 +380,22 @@ function render({ model, el }) {
     const i = hovered ? hovered[0] : chosenWord;
     const y = (k) => rows + (k + 0.5) * side;
     const middle = (start + end) / 2;
-    const name = (y) =>
-      make("text", {
-        x: left - 6, y, dy: "0.35em", "text-anchor": "end",
-        "font-weight": 700, fill: "#0b5cad", stroke: "#fff", "stroke-width": 3,
-        "paint-order": "stroke",
-      }, labels[i]);
+    const strong = { "font-weight": "700", fill: "#0b5cad" };
+    const usual = { "font-weight": "400", fill: "#1a1a1a" };
+    rowNames.forEach((node, k) => {
+      for (const [name, value] of Object.entries(k === i ? strong : usual))
+        update(node, name, value);
+    });
     const parts = [
       make("rect", {
         x: left, y: top + i * side, width: n * side, height: side,
         fill: "none", stroke: "#0b5cad", "stroke-width": 2.5,
       }),
-      name(top + (i + 0.5) * side),
     ];
-    if (start < right) parts.push(name(y(i))); // once more, where the lines begin
+    if (start < right) // below the map its name stands once more, where lines begin
+      parts.push(make("text", {
+        x: left - 6, y: y(i), dy: "0.35em", "text-anchor": "end", ...strong,
+      }, labels[i]));
     if (hovered)
       parts.push(make("rect", {
         x: left + column(hovered[1]) * side, y: top + i * side, width: side, height: side,
@@ -566,7 +568,7 @@ function render({ model, el }) {
     root.remove();
     stage.replaceChildren();
     glance.width = sheet.width = 0;
-    weights = svg = cells = title = dot = bar = rowLayer = list = null;
+    weights = svg = cells = title = dot = bar = rowNames = rowLayer = list = null;
     resized.disconnect();
     clearTimeout(waiting);
     model.off("change:picture", answered);

@@ -80,6 +80,9 @@ READ = """root => {
             const full = node.querySelector("title").textContent;
             return [x, y, said(node), place.b !== 0, full];
         }),
+        bold: all(".mha-labels > text", (node) =>
+            [node.getAttribute("y"), node.getAttribute("font-weight") === "700"]),
+        above: all(".mha-row text", (node) => node.getAttribute("y")),
         list: all(".mha-list text", (node) => [...at(node, "y", "x"), said(node)]),
         lines: all(".mha-row path", (node) =>
             [...node.getAttribute("d").match(/[\\d.]+/g).map(Number),
@@ -120,6 +123,9 @@ def check(explorer, maps, *, head=0, layer=0, word=-1, minus=None, leftward=Fals
     assert [title for _, title in columns] == maps.tokens
     for _, _, label, _, title in page["labels"]:
         assert label == title or title.startswith(label.removesuffix("…"))
+
+    assert [strong for _, strong in page["bold"]] == [i == word for i in range(n)]
+    assert not {y for y, _ in page["bold"]} & set(page["above"]), "two names on one"
 
     xs = sorted({x for x, *_ in page["cells"]}, reverse=leftward)
     ys = sorted({y for _, y, *_ in page["cells"]})
