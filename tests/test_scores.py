@@ -118,6 +118,15 @@ def test_split_half_picks_the_better_head_and_counts_the_other_half():
     assert split_half(some, [(m, {2: 1, 0: 1}) for m, _ in some])[0] == 0.5
 
 
+def test_split_half_picks_on_one_half():
+    """Of two examples, each with a head of its own that is right there alone."""
+    some = [(maps(SHARP, EVEN), {2: 1}), (maps(EVEN, SHARP), {2: 1})]
+    share, chosen = split_half(some)
+    assert share == 0 and set(chosen) == {(0, 0), (0, 1)}
+    assert split_half(some, splits=200, seed=0) == (share, chosen)
+    assert split_half(some, seed=1)[1] != chosen
+
+
 def test_split_half_takes_away_the_luck_of_the_best():
     """Of 200 heads that point anywhere the best hits too often, but not again."""
     rng = np.random.default_rng(0)
