@@ -327,7 +327,10 @@ class PretrainedModel:
         A word that the model ignores, such as an invisible character, is left out.
         """
         cut = words(sentence)
-        encoding = self._tokenizer.encode(cut, is_pretokenized=True)
+        try:
+            encoding = self._tokenizer.encode(cut, is_pretokenized=True)
+        except Exception as error:  # the library raises bare Exception
+            raise ValueError(f"tokenizer.json cannot cut this: {error}") from None
         n = len(encoding.ids)
         if n > self.max_pieces:
             raise ValueError(

@@ -632,3 +632,14 @@ def test_a_result_instead_of_a_function(capsys):
 def test_an_unknown_exercise():
     with pytest.raises(ValueError, match="there is weights, causal weights, determ"):
         check("wieghts", print)
+
+
+def test_nan_where_a_zero_belongs_is_no_right_answer(capsys):
+    """A forbidden word has the weight 0; a NaN there is a mistake, if a small one."""
+
+    def answer(q, k):
+        weights = exp_rows(masked(q @ k.T / root(k), causal_mask(len(q))))
+        return np.where(weights == 0, np.nan, weights)
+
+    check("causal weights", answer)
+    assert "there is NaN in the result" in capsys.readouterr().out

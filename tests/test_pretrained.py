@@ -321,6 +321,14 @@ def test_another_architecture_is_refused(tmp_path, config, words):
         load(write(tmp_path, config=config))
 
 
+def test_a_tokenizer_without_a_piece_for_unknown_words_says_so(tiny):
+    text = tokenizer_json().replace(b'"unk_token":"[UNK]"', b'"unk_token":"[?]"')
+    (tiny / "tokenizer.json").write_bytes(text)
+    model = load(tiny)
+    with pytest.raises(ValueError, match="cannot cut this: .*UNK"):
+        model.attend("zyzzyva")
+
+
 def test_damaged_files_are_refused(tiny):
     for name, data, words in (
         ("tokenizer.json", b"{}", "tokenizer.json cannot be read"),
