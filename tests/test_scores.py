@@ -119,10 +119,11 @@ def test_split_half_picks_the_better_head_and_counts_the_other_half():
 
 
 def test_split_half_picks_on_one_half():
-    """Of two examples, each with a head of its own that is right there alone."""
-    some = [(maps(SHARP, EVEN), {2: 1}), (maps(EVEN, SHARP), {2: 1})]
+    """Of two examples, each with a layer of its own that is right there alone."""
+    layers = np.array([[SHARP], [EVEN]])  # (layers, h, n, n)
+    some = [(AttentionMaps(["w"] * 3, w), {2: 1}) for w in (layers, layers[::-1])]
     share, chosen = split_half(some)
-    assert share == 0 and set(chosen) == {(0, 0), (0, 1)}
+    assert share == 0 and set(chosen) == {(0, 0), (1, 0)}
     assert split_half(some, splits=200, seed=0) == (share, chosen)
     assert split_half(some, seed=1)[1] != chosen
 
