@@ -303,9 +303,10 @@ function render({ model, el }) {
           }),
         );
     const lean = make("g", { transform: "rotate(-50)" });
-    rowNames = labels.map((label, i) =>
-      make("text", { x: left - 6, y: top + (i + 0.5) * side, dy: "0.35em",
-        "text-anchor": "end" }, label, make("title", {}, words[i])));
+    const full = (i) => make("title", {}, words[i]);
+    rowNames = labels.map((label, i) => make("text", {
+      x: left - 6, y: top + (i + 0.5) * side, dy: "0.35em", "text-anchor": "end",
+    }, label, full(i)));
     const text = make("g", { class: "mha-labels" }, lean, ...rowNames);
     list = make("g", { class: "mha-list" });
     const angle = (-50 * Math.PI) / 180, cos = Math.cos(angle), sin = Math.sin(angle);
@@ -314,8 +315,7 @@ function render({ model, el }) {
       const y = { y: rows + (i + 0.5) * side, dy: "0.35em" };
       const number = { "text-anchor": "end", "font-variant-numeric": "tabular-nums" };
       lean.append(
-        make("text", { x: x * cos + up * sin, y: up * cos - x * sin }, label,
-          make("title", {}, words[i])),
+        make("text", { x: x * cos + up * sin, y: up * cos - x * sin }, label, full(i)),
       );
       list.append(
         make("text", { x: end + 6, ...y }, label),

@@ -7,7 +7,6 @@ memory of one head with its map, and in blocks as lesson 4 teaches it.
 """
 
 import statistics
-import tracemalloc
 from functools import partial
 from pathlib import Path
 
@@ -73,21 +72,13 @@ def parts(n: int, d_model: int):
     yield "softmax", lambda: softmax(arrays[4]), lambda: tensors[4].softmax(-1)
 
 
-def taught_in_blocks():
-    """Return the function of lesson 4 that keeps no map."""
-    cells = nbformat.read(LESSON, as_version=4).cells
+def taught():
+    """Return lesson 4's attention that keeps no map, and its measure of memory."""
     names = {"np": np}
-    exec(next(cell.source for cell in cells if cell.id == "blocks-code"), names)
-    return names["in_blocks"]
-
-
-def peak(call) -> int:
-    """Return how many bytes a call holds at most."""
-    tracemalloc.start()
-    call()
-    held = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return held
+    for cell in nbformat.read(LESSON, as_version=4).cells:
+        if cell.id in ("cost-measure", "blocks-code"):
+            exec(cell.source, names)
+    return names["in_blocks"], names["memory"]
 
 
 def main():
@@ -107,18 +98,17 @@ def main():
         rounds, ratio = alternate(ours, theirs, SECONDS)
         mine, peer = (statistics.median(column) * 1e3 for column in zip(*rounds))
         print(f"512 words: {name:>8} {mine:>5.1f} {peer:>9.1f} {ratio:>8.2f}")
-    in_blocks = taught_in_blocks()
+    in_blocks, memory = taught()
     for n in (512, 4096):
         qkv = np.random.default_rng(3).normal(size=(3, n, 64)).astype(np.float32)
         blocks = partial(in_blocks, *qkv)
         whole = partial(scaled_dot_product_attention, *qkv)
         rounds, ratio = alternate(blocks, whole, SECONDS)
         mine, peer = (statistics.median(column) * 1e3 for column in zip(*rounds))
-        print(
-            f"{n} words, one head: in blocks {mine:.1f} ms, {peak(blocks) / 1e6:.1f} MB"
-        )
-        print(f"  with its map {peer:.1f} ms, {peak(whole) / 1e6:.1f} MB; ", end="")
-        print(f"ratios {ratio:.2f}, {peak(blocks) / peak(whole):.3f}")
+        small, large = memory(blocks) / 1e6, memory(whole) / 1e6
+        print(f"{n} words, one head: in blocks {mine:.1f} ms, {small:.1f} MB")
+        print(f"  with its map {peer:.1f} ms, {large:.1f} MB; ", end="")
+        print(f"ratios {ratio:.2f}, {small / large:.3f}")
 
 
 if __name__ == "__main__":
