@@ -1,7 +1,7 @@
 """Multi-head attention to read, run and look at: the helper package of the course.
 
 The core is imported from here, `from mha_utils import MultiHeadAttention`. Sentences,
-figures and widgets are imported from their own modules, `mha_utils.sentences`,
+figures and widgets are imported from their own modules, such as `mha_utils.sentences`,
 `mha_utils.heatmaps` and `mha_utils.explorer`, so that this import needs NumPy alone.
 """
 

@@ -151,6 +151,24 @@ def causal_mask(n_q: int, n_k: int | None = None) -> NDArray[np.bool_]:
     return np.tri(index(n_q), index(n_k), dtype=bool)
 
 
+def positions(n: int, d: int) -> NDArray:
+    """Return the sinusoidal position vectors of `n` words, (n, d).
+
+    PE(pos, 2i) = sin(pos / 10000^(2i/d)) and PE(pos, 2i+1) = cos(pos / 10000^(2i/d)),
+    section 3.5 of Vaswani et al. 2017.
+
+    Raises
+    ------
+    ValueError
+        If `d` is not a positive even number.
+    """
+    if d < 2 or d % 2:
+        raise ValueError(f"d is {d}; positions come in pairs of sine and cosine")
+    frequency = 10000.0 ** (-np.arange(0, d, 2) / d)  # (d/2,)
+    angle = np.arange(n)[:, None] * frequency  # (n, d/2)
+    return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(n, d)
+
+
 def split_heads(x: ArrayLike, num_heads: int) -> NDArray:
     """Cut the last axis into heads: (..., n, h*d) -> (..., h, n, d).
 

@@ -1,12 +1,10 @@
-"""Small controls for the lessons: a prediction, a figure to play with, live training.
+"""Small controls for the lessons: a prediction, a figure to play with.
 
 All are made of ordinary ipywidgets, reachable and operable by keyboard.
 """
 
-import asyncio
 import base64
 import html
-import time
 from collections.abc import Callable
 
 from ipywidgets import (
@@ -16,17 +14,14 @@ from ipywidgets import (
     Dropdown,
     FloatSlider,
     HBox,
-    IntProgress,
     VBox,
 )
 
-from mha_utils.explorer import Explorer
-from mha_utils.heatmaps import Picture
-from mha_utils.training import Training
+from mha_utils.picture import Picture
 
-_LARGE = {"font_size": "16px"}
-_WRAPPED = {"flex_flow": "wrap", "align_items": "center"}
-_SAYS = "<p role='{role}' style='font-size: 16px; margin: 0'>{text}</p>"
+LARGE = {"font_size": "16px"}
+WRAPPED = {"flex_flow": "wrap", "align_items": "center"}
+SAYS = "<p role='{role}' style='font-size: 16px; margin: 0'>{text}</p>"
 
 
 class Prediction(HBox):
@@ -37,12 +32,12 @@ class Prediction(HBox):
             raise ValueError(f"{len(options)} answers to choose from; give at least 2")
         self._options = options
         self._reply = HTML()
-        super().__init__([*map(self._button, options), self._reply], layout=_WRAPPED)
+        super().__init__([*map(self._button, options), self._reply], layout=WRAPPED)
 
     def _button(self, option: str) -> Button:
         button = Button(
             description=option,
-            style=_LARGE,
+            style=LARGE,
             layout={"width": "auto", "height": "auto"},
         )
         button.on_click(self._commit)
@@ -53,7 +48,7 @@ class Prediction(HBox):
             button.disabled = button is not chosen  # which keeps the keyboard's focus
         chosen.icon = "check"
         text = "Noted. Now run the next cell and compare."
-        self._reply.value = _SAYS.format(role="status", text=text)
+        self._reply.value = SAYS.format(role="status", text=text)
 
     def __repr__(self) -> str:
         return "Your prediction: " + " · ".join(self._options)
@@ -91,7 +86,7 @@ def play(
             drawn = draw(**{name: control.value for name, control in made.items()})
         except Exception as error:  # shown where the reader looks, not lost in a log
             text = f"{type(error).__name__}: {html.escape(str(error))}"
-            message.value = _SAYS.format(role="alert", text=text)
+            message.value = SAYS.format(role="alert", text=text)
             return
         data, metadata = drawn._repr_mimebundle_()
         png = base64.b64encode(data["image/png"]).decode()
@@ -106,7 +101,7 @@ def play(
     show()
     boxes = HBox(
         [control for control in made.values() if isinstance(control, Checkbox)],
-        layout=_WRAPPED,
+        layout=WRAPPED,
     )
     others = [control for control in made.values() if control not in boxes.children]
     return VBox([picture, message, *([boxes] if boxes.children else []), *others])
@@ -130,81 +125,3 @@ def _control(name: str, what: tuple | bool | list) -> FloatSlider | Checkbox | D
         style=wide,
         layout={"width": "28em"},
     )
-
-
-class TrainingPanel(VBox):
-    """Watch heads learn: train, pause, go on, or begin again with another seed.
-
-    Parameters
-    ----------
-    num_heads, seed : int
-        As of `Training`.
-    sentence : str
-        The sentence whose maps are shown.
-
-    Attributes
-    ----------
-    training : Training
-        What is being trained now.
-    explorer : Explorer
-        The maps, drawn anew four times a second while the layer learns.
-    """
-
-    def __init__(self, num_heads: int, seed: int, sentence: str) -> None:
-        self.training = Training(num_heads, seed)
-        self._seed = seed
-        self._running: asyncio.Task | None = None
-        self.explorer = Explorer(
-            lambda sentence: self.training.layer.attend(sentence), sentence
-        )
-        wide = {"width": "auto", "height": "auto"}
-        self._go = Button(description="Train", style=_LARGE, layout=wide)
-        self._next = Button(description="Another seed", style=_LARGE, layout=wide)
-        self._go.on_click(self._start_or_pause)
-        self._next.on_click(self._another_seed)
-        self._bar, self._text = IntProgress(max=self.training.steps), HTML()
-        self._say()
-        row = HBox([self._go, self._next, self._bar, self._text], layout=_WRAPPED)
-        super().__init__([row, self.explorer])
-
-    def __repr__(self) -> str:
-        return "A training to watch; it needs a running kernel"
-
-    def _start_or_pause(self, _: object = None) -> None:
-        if self._running:
-            self._running.cancel()
-        else:
-            self._running = asyncio.get_running_loop().create_task(self._train())
-
-    def _another_seed(self, _: object) -> None:
-        if self._running:
-            self._running.cancel()
-            self._running = None
-        self._seed += 1
-        self.training = Training(self.training.layer.num_heads, self._seed)
-        self._start_or_pause()
-
-    async def _train(self) -> None:
-        """Train a quarter of a second at a time, so that the page can be answered."""
-        training, self._go.description = self.training, "Pause"
-        try:
-            while training.step < training.steps:
-                until = time.perf_counter() + 0.25
-                while training.step < training.steps and time.perf_counter() < until:
-                    training.run(5)
-                self._say()
-                self.explorer.refresh()
-                await asyncio.sleep(0.002)
-        except ValueError as error:  # the loss exploded
-            self._say(str(error))
-        finally:
-            if training is self.training:  # else another seed has begun
-                self._running, self._go.description = None, "Train"
-
-    def _say(self, error: str = "") -> None:
-        training = self.training
-        self._bar.value = training.step
-        loss = f"{training.losses[-1]:.3f}" if training.losses else "not known yet"
-        done = f"seed {self._seed}, step {training.step} of {training.steps}"
-        text = error or f"{done}, error {loss}"
-        self._text.value = _SAYS.format(role="status", text=html.escape(text))

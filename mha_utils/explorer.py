@@ -24,8 +24,9 @@ import numpy as np
 import traitlets
 from matplotlib import colormaps
 
-from mha_utils.heatmaps import DIFFERENCE_MAP, HEAD_COLORS, WEIGHT_MAP
-from mha_utils.sentences import AttentionMaps
+from mha_utils.maps import AttentionMaps
+from mha_utils.picture import DIFFERENCE_MAP, HEAD_COLORS, WEIGHT_MAP
+from mha_utils.text import well_formed
 
 _FOLDER = Path(__file__).parent
 _CONTROLS = ("causal", "special", "temperature")  # that a source may ask for
@@ -108,7 +109,7 @@ class Explorer(anywidget.AnyWidget):
             if name in parameters and isinstance(parameters[name].default, (int, float))
         }
         chosen = {"layer": layer, "head": head, "word": word, "compare": compare}
-        inputs = {"sentence": _well_formed(sentence), **controls}
+        inputs = {"sentence": well_formed(sentence), **controls}
         self._attend, self._max_words = attend, max_words
         picture = {"number": 1, **self._answer(inputs)}
         if picture["error"]:
@@ -133,7 +134,7 @@ class Explorer(anywidget.AnyWidget):
 
     @traitlets.validate("sentence")
     def _validate_sentence(self, proposal: dict) -> str:
-        return _well_formed(proposal["value"])
+        return well_formed(proposal["value"])
 
     def _update(self, change: object) -> None:
         """Send the maps of what the controls show, or free them if nobody looks."""
@@ -187,11 +188,6 @@ class Explorer(anywidget.AnyWidget):
         # answer, also when the kernel was interrupted.
         except (Exception, KeyboardInterrupt) as error:
             return answer | {"error": f"attend failed: {type(error).__name__}: {error}"}
-
-
-def _well_formed(text: str) -> str:
-    """Replace halves of surrogate pairs, which no message can carry."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _colors() -> dict[str, bytes | list[str]]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mha_utils.sentences import START
+from mha_utils.text import START
 
 RELATIONS = ("subject", "referent", "word before")
 """From a verb to its subject, from a pronoun to what it stands for, from a word to the

@@ -8,110 +8,36 @@ cannot be drawn raises ValueError.
 """
 
 import textwrap
-import unicodedata
-from collections.abc import Iterable, Sequence
-from functools import cache
-from io import BytesIO
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps, ft2font, rc_context, rcParamsDefault
+from matplotlib import colormaps, rc_context, rcParamsDefault
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.image import AxesImage
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
-from matplotlib.textpath import text_to_path
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image  # Matplotlib's own dependency, as it writes PNG with it
 
-from mha_utils.sentences import AttentionMaps
+from mha_utils.lettering import FONT, FONTS, clean, drawable, leftward, plain, widest
+from mha_utils.maps import AttentionMaps
+from mha_utils.picture import DIFFERENCE_MAP, HEAD_COLORS, WEIGHT_MAP, Picture
 
-HEAD_COLORS = tuple(
-    "#0072B2 #D55E00 #009E73 #CC79A7 #8A2200 #10108F #5E525C #000000".split()
-)
-"""Head i has colour number i modulo 8. The first four are Okabe and Ito's; their
-orange, sky blue and yellow are too pale on white and give way to dark colours. Each has
-a contrast of at least 3 with white, and colour-blind readers can tell them apart."""
-
-WEIGHT_MAP = "magma_r"
-DIFFERENCE_MAP = "PuOr"
 MAX_WORDS = 60
 
 # Inches, except for the font's points. An inch is shown as 96 pixels, as CSS has it.
-_FONT = 12
 _LINE = 0.2  # what a line of text needs
 _BAR = 1.15  # what a colour bar needs with its numbers and its label
 _WIDTH = 7.5  # what a small screen has room for beside JupyterLab's side bar
 
-# Matplotlib's own font, then common ones with Chinese, Japanese and Korean, if there.
-_FONTS = ["DejaVu Sans"] + [
-    name
-    for name in (
-        "Noto Sans CJK SC,Noto Sans CJK JP,Droid Sans Fallback,WenQuanYi Micro Hei,"
-        "PingFang SC,Hiragino Sans,Microsoft YaHei,Malgun Gothic,Arial Unicode MS"
-    ).split(",")
-    if name in {font.name for font in fontManager.ttflist if font.weight == 400}
-]
 # What the reader set for other plots, a dark style say, must not mix with our colours;
 # and a word is drawn as it is written, also one that looks like a formula.
 _STYLE = {
     name: value
     for name, value in rcParamsDefault.items()
     if name.startswith(("axes.", "figure.", "font.", "savefig.", "text.", "xt", "yt"))
-} | {"font.family": _FONTS, "font.size": _FONT, "text.parse_math": False}
-
-
-class Picture(Figure):
-    """A Matplotlib figure that carries a description of itself in words.
-
-    In a notebook it shows itself as one PNG image. The description goes with it as
-    plain text, which tests compare and VS Code reads out, and as the image's ``alt``
-    metadata. It belongs to no `pyplot` window: nothing has to be closed.
-
-    Parameters
-    ----------
-    alt : str
-        What the figure shows, for readers who do not see it.
-    **options
-        Of `matplotlib.figure.Figure`, such as ``figsize=(7, 4)``. If not given, the
-        layout is constrained and the background white; the image has 144 pixels an
-        inch and is shown in the space of 96.
-    """
-
-    def __init__(self, *, alt: str, **options: Any) -> None:
-        defaults: dict[str, Any] = {
-            "layout": "constrained",
-            "facecolor": "white",
-            "dpi": 144,
-        }
-        super().__init__(**defaults | options)
-        _Canvas(self)  # registers itself with its figure
-        self.alt = alt
-
-    def _repr_mimebundle_(
-        self, include: object = None, exclude: object = None
-    ) -> tuple[dict, dict]:
-        png = BytesIO()
-        self.savefig(png, format="png", dpi="figure", facecolor="auto")
-        # No height: it follows from the width, also where a narrow page shrinks it.
-        shown = {"alt": self.alt, "width": round(96 * self.get_figwidth())}
-        bundle = {"image/png": png.getvalue(), "text/plain": self.alt}
-        return bundle, {"image/png": shown}
-
-
-class _Canvas(FigureCanvasAgg):
-    def print_png(self, filename_or_obj: Any, **ignored: object) -> None:
-        """Write 256 colours, for a third of the bytes, and no version of Matplotlib.
-
-        IPython also comes here, which shows figures itself once `pyplot` is imported.
-        """
-        self.draw()
-        image = Image.fromarray(np.asarray(self.buffer_rgba())[..., :3])
-        image = image.quantize(256, Image.Quantize.MAXCOVERAGE)
-        image.save(filename_or_obj, "png")
+} | {"font.family": FONTS, "font.size": FONT, "text.parse_math": False}
 
 
 @rc_context(_STYLE)
@@ -131,7 +57,7 @@ def show_head(
     """
     _check(maps, [head], layer)
     labels, missing = _drawn(maps.tokens)
-    n, left = len(labels), 0.45 + _widest(labels)
+    n, left = len(labels), 0.45 + widest(labels)
     cell = float(np.clip((_WIDTH - left - _BAR) / n, _LINE, max(0.75, 2.6 / n)))
     top, side = 0.65 + _tilt(labels, cell)[1], n * cell
     size = (left + side + _BAR, top + side + 0.15)
@@ -143,7 +69,7 @@ def show_head(
     texts = [[_share(w) for w in row] for row in weights] if written else None
     image = _draw_map(ax, weights, (0, 1), WEIGHT_MAP, texts)
     _label(ax, labels, labels, cell)
-    ax.xaxis.set_inverted(_leftward(maps.tokens))
+    ax.xaxis.set_inverted(leftward(maps.tokens))
     _frame(ax, head)
     ax.set_ylabel("query: the word that looks")
     ax.set_xlabel("key: the word that is looked at")
@@ -170,7 +96,7 @@ def show_heads(
     heads = list(range(maps.weights.shape[1]) if heads is None else heads)
     _check(maps, heads, layer)
     labels, missing = _drawn(maps.tokens)
-    n, most, left = len(labels), min(len(heads), 4), 0.2 + _widest(labels)
+    n, most, left = len(labels), min(len(heads), 4), 0.2 + widest(labels)
     ticks: Sequence[int] = range(n)
     note = ""
 
@@ -207,9 +133,9 @@ def show_heads(
         image = _draw_map(ax, maps.weights[layer, head], (0, 1), WEIGHT_MAP)
         rows, columns = [] if across else labels, [] if down else labels
         _label(ax, rows, columns, side / n, ticks)
-        ax.xaxis.set_inverted(_leftward(maps.tokens))
+        ax.xaxis.set_inverted(leftward(maps.tokens))
         _frame(ax, head)
-        ax.set_title(_plain(_name(maps, head), int(side / 0.095)), size=_FONT)
+        ax.set_title(plain(_name(maps, head), int(side / 0.095)), size=FONT)
     _color_bar(figure, image, (0.2, bottom - 0.1, 2.2, 0.2), "attention weight")
     caption = "rows: the word that looks (query)\ncolumns: the word looked at (key)"
     _write(figure, 2.8, bottom - 0.15, caption + note)
@@ -244,9 +170,9 @@ def show_lines(
     _check(maps, heads, layer)
     labels, missing = _drawn(maps.tokens)
     chosen, n, several = _place(maps, word), len(labels), len(heads) > 1
-    widest = _widest(labels)
-    left, right = 0.3 + widest, 2.9 + widest  # where the lines begin and end
-    sums = right + max(widest, 0.4) + 0.75  # where the first head's numbers end
+    wide = widest(labels)
+    left, right = 0.3 + wide, 2.9 + wide  # where the lines begin and end
+    sums = right + max(wide, 0.4) + 0.75  # where the first head's numbers end
     top = 0.8 + 0.25 * several * len(heads)
     y = top + 0.27 * (np.arange(n) + 0.5)  # (n,)
     whose = f"{len(heads)} heads" if several else _name(maps, heads[0], layer)
@@ -279,7 +205,7 @@ def show_lines(
         write(end, top - 0.15, f"head {h + 1}" if several else "weight", "right", True)
         if several:
             ax.plot([0.15, 0.6], [0.55 + 0.25 * k] * 2, color=color, linewidth=5)
-            write(0.7, 0.55 + 0.25 * k, _plain(_name(maps, h, layer)), "left")
+            write(0.7, 0.55 + 0.25 * k, plain(_name(maps, h, layer)), "left")
         for j, weight in enumerate(weights[k]):
             if not _share(weight):
                 continue
@@ -335,11 +261,11 @@ def show_matrix(
         low, high = min(low, -high), max(-low, high)
     high = high if high > low else low + 1
     texts = [[_number(x) if x else "" for x in row] for row in matrix]
-    alt = _say_matrix(matrix, *(list(map(_clean, names)) for names in (rows, columns)))
+    alt = _say_matrix(matrix, *(list(map(clean, names)) for names in (rows, columns)))
     (rows, missing), (columns, missing_too) = _drawn(rows), _drawn(columns)
-    left = 0.2 + _widest(rows)
+    left = 0.2 + widest(rows)
     room = (_WIDTH - left - _BAR) / len(columns)  # for a column
-    need = max(map(_widest, texts)) + 0.14
+    need = max(map(widest, texts)) + 0.14
     written = need <= room if numbers is None else numbers
     cell = max(need, 0.35) if written else float(np.clip(room, _LINE, 0.35))
     top = 0.45 + _tilt(columns, cell)[1]
@@ -347,7 +273,7 @@ def show_matrix(
     bar = max(height, 1.1)  # below that its numbers touch each other
     size = (left + width + _BAR, top + bar + 0.15)
     notes = ("", *dict.fromkeys((missing, missing_too)))
-    figure = _figure(title, f"{_clean(title, 60)}: {alt}", size, notes)
+    figure = _figure(title, f"{clean(title, 60)}: {alt}", size, notes)
     ax = _axes(figure, left, top, width, height)
     colors = DIFFERENCE_MAP if low < 0 else WEIGHT_MAP
     image = _draw_map(ax, matrix, (low, high), colors, texts if written else None)
@@ -387,7 +313,7 @@ def describe(
     """
     _check(maps, [head], layer)
     shares = maps.weights[layer, head].astype(float).round(2)  # (n, n)
-    words = [f'"{_clean(token)}"' for token in maps.tokens]
+    words = [f'"{clean(token)}"' for token in maps.tokens]
     n = len(words)
 
     def tell(i: int, most: int, of: str = " of its attention") -> str:
@@ -438,8 +364,8 @@ def _place(maps: AttentionMaps, word: int | str) -> int:
     if isinstance(word, str):
         if word in maps.tokens:
             return maps.tokens.index(word)
-        words = ", ".join(_clean(token) for token in maps.tokens)
-        raise ValueError(f"there is no word {_clean(word)!r}; the words are {words}")
+        words = ", ".join(clean(token) for token in maps.tokens)
+        raise ValueError(f"there is no word {clean(word)!r}; the words are {words}")
     if not 0 <= word < n:
         raise ValueError(f"word is {word}; it must be from 0 to {n - 1}")
     return int(word)
@@ -450,7 +376,7 @@ def _name(maps: AttentionMaps, head: int, layer: int | None = None) -> str:
     name = f"head {head + 1}"
     if layer is not None and len(maps.weights) > 1:
         name = f"layer {layer + 1}, {name}"
-    return name + (f": {_clean(maps.head_names[head], 24)}" if maps.head_names else "")
+    return name + (f": {clean(maps.head_names[head], 24)}" if maps.head_names else "")
 
 
 def _share(weight: float) -> str:
@@ -469,57 +395,6 @@ def _listed(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
 
 
-def _clean(word: str, longest: int = 14) -> str:
-    """Write out control characters, drop invisible ones, and cut a long word."""
-    shown = ""
-    for char in word:
-        kind = unicodedata.category(char)
-        if kind in ("Cc", "Cs", "Zl", "Zp"):
-            char = char.encode("unicode_escape").decode()  # \n, \x00
-        elif kind == "Cf" and char not in "\u200c\u200d":
-            char = ""  # it could turn the direction of all the text that follows
-        shown += char
-    if len(shown) <= longest:
-        return shown
-    cut = longest - 1
-    # Not before a mark, which belongs to its letter, and not beside a joiner.
-    while cut > 1 and (
-        unicodedata.category(shown[cut])[0] == "M"
-        or "\u200d" in shown[cut - 1 : cut + 1]
-    ):
-        cut -= 1
-    return shown[:cut] + "\u2026"
-
-
-@cache
-def _glyphs() -> list[ft2font.FT2Font]:
-    return [get_font(findfont(FontProperties(family=name))) for name in _FONTS]
-
-
-def _drawable(text: str) -> bool:
-    """Whether the fonts have all of a text, and Matplotlib can join and turn it."""
-    shapes = hasattr(ft2font, "__libraqm_version__")  # from Matplotlib 3.11 on
-    for char in text:
-        if not any(font.get_char_index(ord(char)) for font in _glyphs()):
-            return False
-        leftward = unicodedata.bidirectional(char) in ("R", "AL")
-        mark = unicodedata.category(char)[0] == "M" and char > "\u036f"
-        if not shapes and (leftward or mark):
-            return False
-    return text != ""
-
-
-def _leftward(words: Sequence[str]) -> bool:
-    """Whether the first letter, and so the sentence, is written from right to left."""
-    letter = next((char for char in "".join(words) if char.isalpha()), " ")
-    return unicodedata.bidirectional(letter) in ("R", "AL")
-
-
-def _plain(text: str, longest: int = 60) -> str:
-    text = _clean(text, longest)
-    return "".join(char if _drawable(char) else "\u25a1" for char in text)
-
-
 def _drawn(words: Sequence[str]) -> tuple[list[str], str]:
     """Return words as they are drawn, and a note on those that cannot be."""
     if len(words) > MAX_WORDS:
@@ -527,8 +402,8 @@ def _drawn(words: Sequence[str]) -> tuple[list[str], str]:
             f"there are {len(words)} words, and a figure holds at most {MAX_WORDS}; "
             f"take fewer, or the explorer"
         )
-    labels = [_clean(word) for word in words]
-    lost = [i for i, label in enumerate(labels) if not _drawable(label)]
+    labels = [clean(word) for word in words]
+    lost = [i for i, label in enumerate(labels) if not drawable(label)]
     for i in lost:
         labels[i] = f"#{i + 1}"
     some = _listed([labels[i] for i in lost[:8]] + ["more"] * (len(lost) > 8))
@@ -536,24 +411,18 @@ def _drawn(words: Sequence[str]) -> tuple[list[str], str]:
     return labels, note if lost else ""
 
 
-def _widest(texts: Iterable[str], size: int = _FONT) -> float:
-    font = FontProperties(family=_FONTS, size=size)
-    measure = text_to_path.get_text_width_height_descent
-    return max((measure(t, font, ismath=False)[0] for t in texts if t), default=0) / 72
-
-
 def _figure(
     title: str, alt: str, size: tuple[float, float], notes: Sequence[str]
 ) -> Picture:
     """Make a figure with a title, and more room below for notes; the first is told."""
-    title = _plain(title)
-    width = max(size[0], _widest([title], 14) + 0.3)
+    title = plain(title)
+    width = max(size[0], widest([title], 14) + 0.3)
     lines = [
         line
         for note in notes
-        for line in textwrap.wrap(_plain(note, 1000), int(width / 0.1))
+        for line in textwrap.wrap(plain(note, 1000), int(width / 0.1))
     ]
-    alt = f"{alt}\n{_clean(notes[0], 1000)}".strip()
+    alt = f"{alt}\n{clean(notes[0], 1000)}".strip()
     height = size[1] + _LINE * len(lines)
     figure = Picture(alt=alt, figsize=(width, height), layout="none")
     x, y = 0.1 / width, 1 - 0.1 / height
@@ -605,7 +474,7 @@ def _draw_map(
 
 def _tilt(labels: Sequence[str], cell: float) -> tuple[int, float]:
     """Choose the angle of column labels; say also how high they are then."""
-    longest = _widest(labels)
+    longest = widest(labels)
     if longest <= cell - 0.06:
         return 0, 0.25
     return (45, 0.72 * longest + 0.15) if cell >= 0.27 else (90, longest + 0.1)

@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mha_utils.attention import MultiHeadAttention, split_heads
-from mha_utils.sentences import AttentionMaps, words
+from mha_utils.maps import AttentionMaps
+from mha_utils.text import words
 
 REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"
 REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mha_utils.sentences import AttentionMaps
+from mha_utils.maps import AttentionMaps
 
 Example = tuple[AttentionMaps, dict[int, int]]
 

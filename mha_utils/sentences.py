@@ -6,123 +6,12 @@ source of the course: three heads whose matrices are small enough to read, so th
 can see why a head looks where it looks.
 """
 
-import re
-import unicodedata
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from mha_utils.attention import MultiHeadAttention, causal_mask
-
-START = "<s>"
-
-
-@dataclass(frozen=True, eq=False)
-class AttentionMaps:
-    """The words of a sentence and who attends to whom in every head.
-
-    Parameters
-    ----------
-    tokens : list of n strings
-    weights : array (num_layers, num_heads, n, n)
-        Row i of a map is the attention of word i: what share it gives to each word.
-        One layer may be given as (num_heads, n, n), one head as (n, n).
-    head_names : sequence of num_heads strings
-        Names to show beside the heads' numbers; none if empty.
-    note : str
-        Something the reader should know about these maps, shown beside them.
-
-    Raises
-    ------
-    ValueError
-        If `weights` does not have a map of n x n finite numbers for each head.
-    """
-
-    tokens: list[str]
-    weights: NDArray
-    head_names: tuple[str, ...] = ()
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        weights = np.asarray(self.weights)
-        if weights.ndim in (2, 3):
-            weights = weights.reshape((1,) * (4 - weights.ndim) + weights.shape)
-        n = len(self.tokens)
-        if weights.ndim != 4 or weights.shape[2:] != (n, n) or 0 in weights.shape:
-            raise ValueError(
-                f"weights has shape {weights.shape}; for {n} tokens it needs "
-                f"(num_layers, num_heads, {n}, {n})"
-            )
-        if weights.dtype.kind != "f" or not np.isfinite(weights).all():
-            raise ValueError("weights holds NaN, infinity or no real numbers")
-        if len(self.head_names) not in (0, weights.shape[1]):
-            raise ValueError(
-                f"{len(self.head_names)} head_names for {weights.shape[1]} heads"
-            )
-        object.__setattr__(self, "weights", weights)
-        object.__setattr__(self, "tokens", [str(token) for token in self.tokens])
-
-
-def words(sentence: str) -> list[str]:
-    """Cut a sentence into words; each punctuation mark is a word of its own.
-
-    Works for any script: accents, vowel signs and emoji modifiers stay with what they
-    modify, and Chinese or Japanese text, written without spaces, is cut into characters
-    as BERT does. "don't" and "well-known" are one word each.
-
-    Examples
-    --------
-    >>> words("Don't wake the cat!")
-    ["Don't", 'wake', 'the', 'cat', '!']
-    """
-    # Half of a surrogate pair is no character; no program could print it.
-    sentence = sentence.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    sentence = unicodedata.normalize("NFC", sentence)
-    kinds = "".join(map(_kind, sentence))  # one letter for each character
-    return [sentence[slice(*match.span())] for match in _WORD.finditer(kinds)]
-
-
-# In terms of `_kind`: a word with its apostrophes and hyphens; a flag; anything else
-# with the marks on it and whatever a joiner glues to it.
-_WORD = re.compile(r"L[LMJ]*(?:AL[LMJ]*)*|FM*FM*|[^ MJ][MJ]*(?:(?<=J)[^ ][MJ]*)*")
-
-
-def _kind(char: str) -> str:
-    """Say in one letter how `words` treats a character."""
-    category = unicodedata.category(char)
-    if char == "\u200d":
-        return "J"  # the joiner: what follows belongs to what stands before
-    if category[0] == "M" or category == "Cf" or "\U0001f3fb" <= char <= "\U0001f3ff":
-        return "M"  # marks: accents, vowel signs, skin tones
-    if "\U0001f1e6" <= char <= "\U0001f1ff":
-        return "F"  # regional letters, two of which make a flag
-    if category[0] == "Z" or category == "Cc":
-        return " "
-    if unicodedata.name(char, "").startswith(("CJK UNIFIED", "HIRAGANA", "KATAKANA")):
-        return "C"  # written without spaces
-    if char in "'\u2019-":
-        return "A"
-    return "L" if category[0] in "LN" or char == "_" else "S"
-
-
-def positions(n: int, d: int) -> NDArray:
-    """Return the sinusoidal position vectors of `n` words, (n, d).
-
-    PE(pos, 2i) = sin(pos / 10000^(2i/d)) and PE(pos, 2i+1) = cos(pos / 10000^(2i/d)),
-    section 3.5 of Vaswani et al. 2017.
-
-    Raises
-    ------
-    ValueError
-        If `d` is not a positive even number.
-    """
-    if d < 2 or d % 2:
-        raise ValueError(f"d is {d}; positions come in pairs of sine and cosine")
-    frequency = 10000.0 ** (-np.arange(0, d, 2) / d)  # (d/2,)
-    angle = np.arange(n)[:, None] * frequency  # (n, d/2)
-    return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(n, d)
-
+from mha_utils.attention import MultiHeadAttention, causal_mask, positions
+from mha_utils.maps import AttentionMaps
+from mha_utils.text import START, words
 
 FEATURES = tuple(
     "start noun verb adjective determiner preposition pronoun subject "

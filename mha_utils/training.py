@@ -16,11 +16,13 @@ from threadpoolctl import ThreadpoolController
 from mha_utils.attention import (
     causal_mask,
     merge_heads,
+    positions,
     scaled_dot_product_attention,
     split_heads,
 )
 from mha_utils.grammar import NUMBER, PAD, RELATIONS, Corpus, encode, sentences
-from mha_utils.sentences import START, AttentionMaps, positions, words
+from mha_utils.maps import AttentionMaps
+from mha_utils.text import START, words
 
 D_MODEL = 48
 INK = 3  # signs in a colour

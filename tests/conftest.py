@@ -8,14 +8,19 @@ from pathlib import Path
 
 import pytest
 from browser import NO_CHROMIUM, ROOT, browse, find_chromium, serve
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 # Tests run side by side: threads of NumPy's would wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from mha_utils import pretrained  # noqa: E402
 
+settings.register_profile("course", derandomize=True, deadline=None, database=None)
+settings.register_profile(
+    "few", settings.get_profile("course"), max_examples=5, phases=[Phase.generate]
+)
 settings.register_profile("many", max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "course"))
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 
 

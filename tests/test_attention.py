@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch_reference
-from hypothesis import Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -21,13 +21,9 @@ from mha_utils import (
     softmax,
     split_heads,
 )
+from mha_utils.attention import positions
 
 pytestmark = pytest.mark.filterwarnings("error")
-settings.register_profile("course", derandomize=True, deadline=None, database=None)
-settings.register_profile(
-    "few", settings.get_profile("course"), max_examples=5, phases=[Phase.generate]
-)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "course"))
 
 TORCH = torch_reference.read()
 DTYPES = (np.float16, np.float32, np.float64)
@@ -501,6 +497,22 @@ def test_later_words_do_not_change_earlier_outputs(n, cut, seed):
     before, after = mha(x, mask=causal_mask(n)), mha(changed, mask=causal_mask(n))
     close(after[0][:cut], before[0][:cut])
     assert (np.triu(after[1], 1) == 0).all()
+
+
+def test_positions_are_the_papers_formula():
+    table = positions(7, 10)
+    for pos in range(7):
+        for i in range(5):
+            angle = pos / 10000 ** (2 * i / 10)
+            np.testing.assert_allclose(table[pos, 2 * i], np.sin(angle), atol=1e-14)
+            np.testing.assert_allclose(table[pos, 2 * i + 1], np.cos(angle), atol=1e-14)
+    assert positions(0, 4).shape == (0, 4) and positions(3, 2).shape == (3, 2)
+
+
+@pytest.mark.parametrize("d", [7, 0, -2])
+def test_positions_need_pairs(d):
+    with pytest.raises(ValueError, match=f"d is {d}.*pairs"):
+        positions(5, d)
 
 
 @given(array_shapes(max_dims=2, max_side=3), st.integers(0, 4), few, st.integers(0, 3))

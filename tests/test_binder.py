@@ -102,7 +102,7 @@ def test_every_notebook_runs_in_what_binder_builds(built):
     installed = built("pip list --format=freeze").split()
     kept = {f"{name}=={version}" for name, version in base_versions().items()}
     assert kept <= set(installed)
-    check = "python tests/refresh.py --check"
+    check = "python tests/tools/refresh.py --check"
     with ThreadPoolExecutor() as pool:  # two at once, to save time
         names = [path.relative_to(ROOT) for path in NOTEBOOKS]
         halves = (names[::2], names[1::2])

@@ -70,7 +70,7 @@ def test_a_prediction_is_made_by_keyboard(opened):
 
 PLAY = """
 from mha_utils.controls import play
-from mha_utils.heatmaps import Picture
+from mha_utils.picture import Picture
 
 def draw(height, on):
     if height > 3:
@@ -111,7 +111,7 @@ def test_a_figure_to_play_with(opened):
 
 
 PANEL = """
-from mha_utils.controls import TrainingPanel
+from mha_utils.training_panel import TrainingPanel
 
 panel = TrainingPanel(num_heads=4, seed=0, sentence="the cat sat on the mat")
 panel.training.steps = 100_000  # so that the test is the first to stop

@@ -86,7 +86,7 @@ def links(notebook):
 def test_stored_outputs_are_fresh(path, executed):
     fresh = refresh.to_text(refresh.normalise(executed))
     diff = refresh.differences(path.name, path.read_text("utf-8"), fresh)
-    assert not diff, "\n".join(["Run `python tests/refresh.py`.", *diff])
+    assert not diff, "\n".join(["Run `python tests/tools/refresh.py`.", *diff])
 
 
 def figures(notebook):

@@ -1,71 +1,28 @@
-"""Words of any script, features, positions, and whether the hand-built heads hit."""
-
-import os
-import unicodedata
+"""The lexicon, its features, and whether the hand-built heads hit."""
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from test_text import any_text
 
 from mha_utils import MultiHeadAttention
+from mha_utils.attention import positions
 from mha_utils.sentences import (
     COLUMNS,
     FEATURES,
     HEAD_NAMES,
     LEXICON,
-    START,
-    AttentionMaps,
     attend,
     embed,
     features,
     hand_built_heads,
     matrix,
-    positions,
     unknown_words,
-    words,
 )
+from mha_utils.text import START, words
 
 pytestmark = pytest.mark.filterwarnings("error")
-settings.register_profile("course", derandomize=True, deadline=None, database=None)
-settings.register_profile(
-    "few", settings.get_profile("course"), max_examples=5, phases=[Phase.generate]
-)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "course"))
-
-awkward = st.sampled_from(
-    [
-        *"aZ9_ \t\n.!'’-$\\{<é中の한س",
-        "\0",
-        "\x1f",
-        "\u00a0",
-        "\u2028",
-        "\u3000",
-        "\ufeff",
-    ]
-    + ["\u0301", "\u200d", "\u200c", "\u200b", "\ufe0f", "\u20e3", "क", "ि", "्", "ة"]
-    + ["👍", "🏽", "👩", "🇫", "🇷", "❤", "\ud800", "\udc00", "\U0010ffff", "\ue000"]
-)
-any_text = st.text(st.characters(), max_size=40) | st.text(awkward, max_size=20)
-
-
-def visible(text):
-    """Letters, digits, punctuation and symbols; marks and skin tones need a base."""
-    return [
-        char
-        for char in unicodedata.normalize("NFC", text)
-        if unicodedata.category(char)[0] in "LNPS" and not "🏻" <= char <= "🏿"
-    ]
-
-
-@given(any_text)
-def test_words_of_any_text_are_its_visible_characters_in_order(text):
-    tokens = words(text)
-    joined = "".join(tokens)
-    assert "" not in tokens and not any(char.isspace() for char in joined)
-    assert not any(unicodedata.category(char) in ("Cc", "Cs") for char in joined)
-    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    assert visible(joined) == visible(whole)
 
 
 @given(any_text)
@@ -77,44 +34,6 @@ def test_any_text_with_a_word_in_it_can_be_attended_to(text):
         maps = attend(text)
         assert maps.tokens == [START, *words(text)]
         np.testing.assert_allclose(maps.weights.sum(-1), 1, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("text", "tokens"),
-    [
-        ("Don't wake the well-known cat!", "Don't|wake|the|well-known|cat|!"),
-        ("the dogs’ rock’n’roll -- ok?", "the|dogs|’|rock’n’roll|-|-|ok|?"),
-        ("In 2017, at 3.5 %", "In|2017|,|at|3|.|5|%"),
-        ("  spaces\tand\n\nlines\u00a0\u3000 ", "spaces|and|lines"),
-        ("cafe\u0301 na\u0131\u0308ve", "café|naı̈ve"),
-        ("我爱猫。", "我|爱|猫|。"),
-        ("cat和dog", "cat|和|dog"),
-        ("ねこはカメラ", "ね|こ|は|カ|メ|ラ"),
-        ("고양이가 잔다", "고양이가|잔다"),
-        ("القِطّة نائمة", "القِطّة|نائمة"),
-        ("می\u200cخواهم", "می\u200cخواهم"),
-        ("बिल्ली सो रही है।", "बिल्ली|सो|रही|है|।"),
-        ("क्\u200dष", "क्\u200dष"),
-        ("I 👍🏽 cats 👍🏻👍🏿", "I|👍🏽|cats|👍🏻|👍🏿"),
-        ("👩‍👩‍👧‍👦❤️‍🔥", "👩‍👩‍👧‍👦|❤️‍🔥"),
-        ("🇫🇷🇩🇪🇦🇿🇫", "🇫🇷|🇩🇪|🇦🇿|🇫"),
-        ("🏴󠁧󠁢󠁳󠁣󠁴󠁿 1️⃣", "🏴󠁧󠁢󠁳󠁣󠁴󠁿|1️⃣"),
-        ("cat\0dog", "cat|dog"),
-        ("\ud800 lone", "\ufffd|lone"),
-        ("$\\frac{1}{2}$", "$|\\|frac|{|1|}|{|2|}|$"),
-        ("<img src=x onerror=alert(1)>", "<|img|src|=|x|onerror|=|alert|(|1|)|>"),
-        ("<s>", "<|s|>"),
-        ("", ""),
-        (" \0\n\u200b\ufeff", ""),
-    ],
-)
-def test_words(text, tokens):
-    assert words(text) == [token for token in tokens.split("|") if token]
-
-
-@pytest.mark.parametrize("char", ["\U0001fae8", "\U0001fae9", "\ue000"])
-def test_characters_newer_than_this_python_and_private_ones_are_kept(char):
-    assert words(f"cat {char}") == ["cat", char]
 
 
 def test_features_are_looked_up():
@@ -158,22 +77,6 @@ def test_unknown_words_are_named_once_without_numbers_and_punctuation():
     assert unknown_words(["don’t"], {"don't": ""}) == []
 
 
-def test_positions_are_the_papers_formula():
-    table = positions(7, 10)
-    for pos in range(7):
-        for i in range(5):
-            angle = pos / 10000 ** (2 * i / 10)
-            np.testing.assert_allclose(table[pos, 2 * i], np.sin(angle), atol=1e-14)
-            np.testing.assert_allclose(table[pos, 2 * i + 1], np.cos(angle), atol=1e-14)
-    assert positions(0, 4).shape == (0, 4) and positions(3, 2).shape == (3, 2)
-
-
-@pytest.mark.parametrize("d", [7, 0, -2])
-def test_positions_need_pairs(d):
-    with pytest.raises(ValueError, match=f"d is {d}.*pairs"):
-        positions(5, d)
-
-
 def test_embedding_is_features_then_positions():
     tokens = [START, "cat", "sat"]
     x = embed(tokens)
@@ -190,53 +93,6 @@ def test_matrix_writes_entries_where_they_are_named():
     ]
     with pytest.raises(ValueError, match="'c', 'x'"):
         matrix({("c", "x"): 1.0}, ("a",), ("x",))
-
-
-@pytest.mark.parametrize("front", [(), (2,), (4, 2)])
-def test_maps_of_one_head_or_one_layer_get_the_missing_axes(front):
-    weights = np.full((*front, 3, 3), 1 / 3, np.float32)
-    maps = AttentionMaps(["a", "b", "c"], weights)
-    assert maps.weights.shape == (*(1, 1, *front)[-2:], 3, 3)
-    assert maps.weights.dtype == np.float32
-
-
-@pytest.mark.parametrize(
-    ("shape", "pieces"),
-    [
-        ((3,), r"\(3,\).*3 tokens.*\(num_layers, num_heads, 3, 3\)"),
-        ((4, 4), r"\(1, 1, 4, 4\).*3 tokens"),
-        ((2, 3, 4), r"\(1, 2, 3, 4\).*3 tokens"),
-        ((0, 3, 3), r"\(1, 0, 3, 3\)"),
-        ((1, 1, 1, 3, 3), r"\(1, 1, 1, 3, 3\)"),
-    ],
-)
-def test_maps_of_the_wrong_shape_are_refused(shape, pieces):
-    with pytest.raises(ValueError, match=pieces):
-        AttentionMaps(["a", "b", "c"], np.zeros(shape))
-
-
-@pytest.mark.parametrize("weights", [[[np.nan]], [[np.inf]], [[1]], [["a"]], [[1j]]])
-def test_maps_that_hold_no_finite_numbers_are_refused(weights):
-    with pytest.raises(ValueError, match="weights holds NaN, infinity or no real"):
-        AttentionMaps(["a"], np.array(weights))
-
-
-def test_maps_need_a_name_for_each_head_or_none():
-    with pytest.raises(ValueError, match="2 head_names for 3 heads"):
-        AttentionMaps(["a"], np.ones((3, 1, 1)), head_names=("x", "y"))
-    with pytest.raises(ValueError, match="0 tokens"):
-        AttentionMaps([], np.ones((1, 0, 0)))
-
-
-def test_maps_are_frozen_and_equal_to_themselves_only():
-    maps = attend("The cat")
-    with pytest.raises(AttributeError):
-        maps.note = "changed"
-    assert maps == maps and maps != attend("The cat")
-
-
-def test_tokens_of_maps_become_strings():
-    assert AttentionMaps([1, "a"], np.eye(2)).tokens == ["1", "a"]
 
 
 def arrows(maps, at_least=0.8):

@@ -1,10 +1,10 @@
 """Train with 1 to 8 heads over ten seeds; store what each layer learnt, for lesson 6.
 
-Run with `python tests/sweep.py`; takes about 3 minutes. For each relation it stores the
-share of right answers in sentences of unseen structure, where there is something to
-find and where there is nothing; the share in sentences with unseen pairs of words; and
-how much attention its head gives to the right word. Writes heads_sweep.csv beside the
-notebooks. The seeds are those below, none is left out.
+Run with `python tests/tools/sweep.py`; takes about 3 minutes. For each relation it
+stores the share of right answers in sentences of unseen structure, where there is
+something to find and where there is nothing; the share in sentences with unseen pairs
+of words; and how much attention its head gives to the right word. Writes
+heads_sweep.csv beside the notebooks. The seeds are those below, none is left out.
 """
 
 import csv
@@ -17,7 +17,7 @@ from mha_utils.grammar import RELATIONS, sentences
 from mha_utils.scores import gold_mass, match_heads
 from mha_utils.training import InkLayer, Training, accuracy, training_corpus
 
-FILE = Path(__file__).parent.parent / "notebooks" / "heads_sweep.csv"
+FILE = Path(__file__).parents[2] / "notebooks" / "heads_sweep.csv"
 NUM_HEADS = (1, 2, 3, 4, 6, 8)
 SEEDS = range(200, 210)
 QUESTIONS = ("found", "nothing", "found, unseen pairs", "mass")

@@ -1,8 +1,8 @@
 """Execute the notebooks and store their outputs in a form that stays the same.
 
-`python tests/refresh.py [--check] [notebook ...]` runs each notebook, or those named,
-from top to bottom in a fresh kernel. What is stored depends on its cells alone: a
-second run changes no byte. With --check nothing is written. The outputs are compared
+`python tests/tools/refresh.py [--check] [notebook ...]` runs each notebook, or those
+named, from top to bottom in a fresh kernel. What is stored depends on its cells alone:
+a second run changes no byte. With --check nothing is written. The outputs are compared
 with the stored ones, images by their size only, because their bytes differ from one
 Matplotlib to the next. A cell tagged `measured` shows times of this machine: its stored
 picture stays as long as its text is the same; clear its output, and it is drawn anew.
@@ -29,7 +29,7 @@ from slides import slide_types
 
 from mha_utils import pretrained
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SECONDS = 300  # for one cell
@@ -43,7 +43,7 @@ METADATA = {
 }
 RULES = re.findall(
     "^regex: (.*)\nreplace: (.*)$",
-    Path(__file__).with_name("nbval_sanitize.cfg").read_text("utf-8"),
+    (ROOT / "tests" / "nbval_sanitize.cfg").read_text("utf-8"),
     re.MULTILINE,
 )
 

@@ -1,9 +1,9 @@
 """Put single faults into the package, and see whether the tests notice.
 
-Run with `python tests/mutate.py [--sample N] [module ...]`. For each module it draws N
-faults with a fixed seed, puts one at a time into a clone of the last commit, and runs
-the tests that know the module, and then the lessons, whose outputs are stored. It
-prints the share noticed, and the faults that were not. That the tests pass without a
+Run with `python tests/tools/mutate.py [--sample N] [module ...]`. For each module it
+draws N faults with a fixed seed, puts one at a time into a clone of the last commit,
+and runs the tests that know the module, and then the lessons, whose outputs are stored.
+It prints the share noticed, and the faults that were not. That the tests pass without a
 fault is tried first.
 """
 
@@ -17,18 +17,23 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TESTS = {
     "attention": ["attention"],
+    "maps": ["maps"],
+    "text": ["text"],
     "sentences": ["sentences"],
     "grammar": ["grammar", "training"],
     "scores": ["scores", "pretrained"],
     "training": ["training"],
     "checks": ["checks"],
     "exercises": ["checks", "solutions"],
+    "picture": ["heatmaps"],
+    "lettering": ["heatmaps"],
     "heatmaps": ["heatmaps"],
     "explorer": ["explorer", "browser"],
     "controls": ["controls", "lessons_in_browser"],
+    "training_panel": ["training_panel", "lessons_in_browser"],
     "pretrained": ["pretrained"],
     "offline": ["offline"],
 }

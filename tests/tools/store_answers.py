@@ -1,8 +1,8 @@
 """Store what lesson 7 asks its model, for readers who cannot have the model.
 
-Run with `python tests/store_answers.py` after a change of the lesson's sentences. It
-runs the lesson's cells and writes every answer into `notebooks/stored_answers.npz`; the
-maps are rounded, so that the file stays small.
+Run with `python tests/tools/store_answers.py` after a change of the lesson's sentences.
+It runs the lesson's cells and writes every answer into `notebooks/stored_answers.npz`;
+the maps are rounded, so that the file stays small.
 """
 
 import os

@@ -1,0 +1,52 @@
+"""What a reader types, cut into words: any script, and whatever else is in it."""
+
+import re
+import unicodedata
+
+START = "<s>"
+"""Stands before the first word, so that a head with nothing to look for can rest."""
+
+
+def well_formed(text: str) -> str:
+    """Replace halves of surrogate pairs, which no program could print or send."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def words(sentence: str) -> list[str]:
+    """Cut a sentence into words; each punctuation mark is a word of its own.
+
+    Works for any script: accents, vowel signs and emoji modifiers stay with what they
+    modify, and Chinese or Japanese text, written without spaces, is cut into characters
+    as BERT does. "don't" and "well-known" are one word each.
+
+    Examples
+    --------
+    >>> words("Don't wake the cat!")
+    ["Don't", 'wake', 'the', 'cat', '!']
+    """
+    sentence = unicodedata.normalize("NFC", well_formed(sentence))
+    kinds = "".join(map(_kind, sentence))  # one letter for each character
+    return [sentence[slice(*match.span())] for match in _WORD.finditer(kinds)]
+
+
+# In terms of `_kind`: a word with its apostrophes and hyphens; a flag; anything else
+# with the marks on it and whatever a joiner glues to it.
+_WORD = re.compile(r"L[LMJ]*(?:AL[LMJ]*)*|FM*FM*|[^ MJ][MJ]*(?:(?<=J)[^ ][MJ]*)*")
+
+
+def _kind(char: str) -> str:
+    """Say in one letter how `words` treats a character."""
+    category = unicodedata.category(char)
+    if char == "\u200d":
+        return "J"  # the joiner: what follows belongs to what stands before
+    if category[0] == "M" or category == "Cf" or "\U0001f3fb" <= char <= "\U0001f3ff":
+        return "M"  # marks: accents, vowel signs, skin tones
+    if "\U0001f1e6" <= char <= "\U0001f1ff":
+        return "F"  # regional letters, two of which make a flag
+    if category[0] == "Z" or category == "Cc":
+        return " "
+    if unicodedata.name(char, "").startswith(("CJK UNIFIED", "HIRAGANA", "KATAKANA")):
+        return "C"  # written without spaces
+    if char in "'\u2019-":
+        return "A"
+    return "L" if category[0] in "LN" or char == "_" else "S"
