@@ -4,13 +4,15 @@ The equations are those of Vaswani et al. 2017, "Attention Is All You Need". Let
 the comments beside the code are the same everywhere: ``n`` words (``n_q`` that ask,
 ``n_k`` that are asked), ``h`` heads, ``d`` = d_model numbers per word, and ``d_k``,
 ``d_v`` numbers per word inside one head. ``...`` stands for any axes in front, such as
-a batch of sentences.
+a batch of sentences. What is refused, and in which words, stands in `guards.py`.
 """
 
 from operator import index
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from mha_utils import guards
 
 
 def softmax(scores: ArrayLike, axis: int = -1) -> NDArray:
@@ -43,12 +45,23 @@ def softmax(scores: ArrayLike, axis: int = -1) -> NDArray:
     >>> print(softmax([0.0, 0.0, np.log(2.0)]))
     [0.25 0.25 0.5 ]
     """
-    scores = _real_array("scores", scores)
-    if scores.ndim == 0:
-        raise ValueError("scores is a single number; softmax needs at least one axis")
-    weights = scores.astype(_working_dtype(scores.dtype), copy=True)
-    _softmax_in_place(weights, axis, "scores")
+    scores = guards.softmax_scores(scores)
+    working = scores.astype(guards.working_dtype(scores.dtype), copy=True)
+    weights = _softmax_in_place(working, axis, "scores")
     return weights.astype(scores.dtype, copy=False)
+
+
+def _softmax_in_place(scores: NDArray, axis: int, name: str) -> NDArray:
+    peak = scores.max(axis, keepdims=True, initial=-np.inf)
+    guards.need_numbers_below_infinity(name, peak)
+    peak[peak == -np.inf] = 0  # nothing to attend to: exp(-inf) gives zeros below
+    with np.errstate(over="ignore"):  # a score too far below the peak: exp(-inf) is 0
+        scores -= peak
+    powers = np.exp(scores, out=scores)
+    total = powers.sum(axis, keepdims=True)
+    total[total == 0] = 1
+    powers /= total
+    return powers
 
 
 def scaled_dot_product_attention(
@@ -86,40 +99,37 @@ def scaled_dot_product_attention(
         If shapes do not fit, the mask is neither boolean nor float, an input holds NaN
         or infinity, or the scores overflow. The message names the array.
     """
-    query, key, value = (
-        _finite_array(name, array)
-        for name, array in (("query", query), ("key", key), ("value", value))
-    )
-    for name, array in (("query", query), ("key", key), ("value", value)):
-        if array.ndim < 2:
-            raise ValueError(
-                f"{name} has shape {array.shape}; it needs at least two axes, "
-                f"(words, numbers per word)"
-            )
-    if query.shape[-1] != key.shape[-1]:
-        raise ValueError(
-            f"query has shape {query.shape} and key has shape {key.shape}; their last "
-            f"axes, d_k, must be equal"
-        )
-    if query.shape[-1] == 0:
-        raise ValueError(f"query has shape {query.shape}; d_k must be at least 1")
-    if key.shape[-2] != value.shape[-2]:
-        raise ValueError(
-            f"key has shape {key.shape} and value has shape {value.shape}; both need "
-            f"one row for each word, n_k"
-        )
-    try:
-        np.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
-    except ValueError:
-        raise ValueError(
-            f"query {query.shape}, key {key.shape} and value {value.shape} differ in "
-            f"the axes in front of (words, numbers)"
-        ) from None
-    dtype = np.result_type(query, key, value)
-    working = _working_dtype(dtype)
-    query, key, value = (a.astype(working, copy=False) for a in (query, key, value))
+    query, key, value, dtype = guards.query_key_value(query, key, value)
     output, weights = _attend(query, key, value, mask, scale)
-    return _cast("output", output, dtype), weights.astype(dtype, copy=False)
+    return guards.cast("output", output, dtype), weights.astype(dtype, copy=False)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # the guards report it
+def _attend(
+    query: NDArray,
+    key: NDArray,
+    value: NDArray,
+    mask: ArrayLike | None = None,
+    scale: float | None = None,
+) -> tuple[NDArray, NDArray]:
+    """Equation (1) on arrays that were checked: softmax(Q K^T / sqrt(d_k)) V."""
+    d_k = query.shape[-1]
+    scale = d_k**-0.5 if scale is None else guards.finite_scale(scale)
+    # Scaling the query costs n_q*d_k products, scaling the scores would cost n_q*n_k.
+    query = query * query.dtype.type(scale)  # (..., n_q, d_k)
+    scores = query @ key.swapaxes(-1, -2)  # (..., n_q, n_k)
+    guards.need_finite_scores(scores, query, key)
+    if mask is not None:
+        _apply_mask(scores, guards.mask_for(scores, mask))
+    weights = _softmax_in_place(scores, -1, "query @ key^T")  # (..., n_q, n_k)
+    return weights @ value, weights  # (..., n_q, d_v), (..., n_q, n_k)
+
+
+def _apply_mask(scores: NDArray, mask: NDArray) -> None:
+    if mask.dtype == bool:
+        np.copyto(scores, -np.inf, where=~mask)
+    else:
+        scores += mask.astype(scores.dtype, copy=False)
 
 
 def causal_mask(n_q: int, n_k: int | None = None) -> NDArray[np.bool_]:
@@ -162,8 +172,7 @@ def positions(n: int, d: int) -> NDArray:
     ValueError
         If `d` is not a positive even number.
     """
-    if d < 2 or d % 2:
-        raise ValueError(f"d is {d}; positions come in pairs of sine and cosine")
+    guards.need_pairs(d)
     frequency = 10000.0 ** (-np.arange(0, d, 2) / d)  # (d/2,)
     angle = np.arange(n)[:, None] * frequency  # (n, d/2)
     return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(n, d)
@@ -180,14 +189,7 @@ def split_heads(x: ArrayLike, num_heads: int) -> NDArray:
     ValueError
         If `x` has fewer than two axes or the last one is not a multiple of `num_heads`.
     """
-    x = np.asarray(x)
-    if x.ndim < 2:
-        raise ValueError(f"x has shape {x.shape}; it needs (..., n, h*d)")
-    if num_heads < 1 or x.shape[-1] % num_heads:
-        raise ValueError(
-            f"x has shape {x.shape}; its last axis cannot be cut into "
-            f"{num_heads} equal heads"
-        )
+    x = guards.words_to_split(x, num_heads)
     d = x.shape[-1] // num_heads
     x = x.reshape(*x.shape[:-1], num_heads, d)  # (..., n, h*d) -> (..., n, h, d)
     return x.swapaxes(-3, -2)  # (..., n, h, d) -> (..., h, n, d)
@@ -204,13 +206,9 @@ def merge_heads(x: ArrayLike) -> NDArray:
     ValueError
         If `x` has fewer than three axes.
     """
-    x = np.asarray(x)
-    if x.ndim < 3:
-        raise ValueError(f"x has shape {x.shape}; it needs (..., h, n, d)")
-    *front, h, n, d = x.shape
-    return x.swapaxes(-3, -2).reshape(
-        *front, n, h * d
-    )  # (..., n, h, d) -> (..., n, h*d)
+    x = guards.heads_to_merge(x).swapaxes(-3, -2)  # -> (..., n, h, d)
+    *front, h, d = x.shape
+    return x.reshape(*front, h * d)  # (..., n, h, d) -> (..., n, h*d)
 
 
 class MultiHeadAttention:
@@ -255,106 +253,19 @@ class MultiHeadAttention:
         b_v: ArrayLike | None = None,
         b_o: ArrayLike | None = None,
     ) -> None:
-        w_q, w_k, w_v, w_o = (
-            _finite_array(name, array)
-            for name, array in (
-                ("w_q", w_q),
-                ("w_k", w_k),
-                ("w_v", w_v),
-                ("w_o", w_o),
-            )
-        )
-        if w_q.ndim != 3 or 0 in w_q.shape:
-            raise ValueError(
-                f"w_q has shape {w_q.shape}; it needs (h, d_model, d_k), one matrix "
-                f"for each head and no empty axis"
-            )
-        h, d_model, d_k = w_q.shape
-        d_v = w_v.shape[-1] if w_v.ndim == 3 else 0
-        _need_shape("w_k", w_k, "(h, d_model, d_k), as w_q has", (h, d_model, d_k))
-        if w_v.ndim != 3 or w_v.shape[:2] != (h, d_model) or d_v == 0:
-            raise ValueError(
-                f"w_v has shape {w_v.shape}; with w_q of shape {w_q.shape} it needs "
-                f"(h, d_model, d_v) = ({h}, {d_model}, d_v)"
-            )
-        _need_shape("w_o", w_o, "(h*d_v, d_model)", (h * d_v, d_model))
+        w_q, w_k, w_v, w_o = guards.layer_matrices(w_q, w_k, w_v, w_o)
         dtype = np.result_type(w_q, w_k, w_v, w_o)
+        h, d_model, d_k = w_q.shape
+        d_v = w_v.shape[-1]
+        self.b_q = guards.layer_bias("b_q", b_q, "(h, d_k)", (h, d_k), dtype)
+        self.b_k = guards.layer_bias("b_k", b_k, "(h, d_k)", (h, d_k), dtype)
+        self.b_v = guards.layer_bias("b_v", b_v, "(h, d_v)", (h, d_v), dtype)
+        self.b_o = guards.layer_bias("b_o", b_o, "(d_model,)", (d_model,), dtype)
         self.num_heads, self.d_model, self.d_k, self.d_v = h, d_model, d_k, d_v
-        self._w_qkv = np.concatenate(  # (d, h*d_k + h*d_k + h*d_v)
-            [w.transpose(1, 0, 2).reshape(d_model, -1) for w in (w_q, w_k, w_v)], axis=1
-        ).astype(dtype, order="C", copy=False)
+        flat = [merge_heads(w) for w in (w_q, w_k, w_v)]  # (d, h*d_k) each, or h*d_v
+        w_qkv = np.concatenate(flat, axis=1)  # (d, h*d_k + h*d_k + h*d_v)
+        self._w_qkv = w_qkv.astype(dtype, order="C", copy=False)
         self._w_o = w_o.astype(dtype, order="C")
-        b_q, b_k, b_v, b_o = (
-            None if bias is None else _finite_array(name, bias).astype(dtype)
-            for name, bias in (("b_q", b_q), ("b_k", b_k), ("b_v", b_v), ("b_o", b_o))
-        )
-        for name, bias, letters, shape in (
-            ("b_q", b_q, "(h, d_k)", (h, d_k)),
-            ("b_k", b_k, "(h, d_k)", (h, d_k)),
-            ("b_v", b_v, "(h, d_v)", (h, d_v)),
-            ("b_o", b_o, "(d_model,)", (d_model,)),
-        ):
-            if bias is not None:
-                _need_shape(name, bias, letters, shape)
-        self.b_q, self.b_k, self.b_v, self.b_o = b_q, b_k, b_v, b_o
-
-    @classmethod
-    def random(
-        cls, d_model: int, num_heads: int, *, seed: int | None
-    ) -> "MultiHeadAttention":
-        """Make an untrained layer with d_k = d_v = d_model / num_heads and no biases.
-
-        Weights are normal with variance 1/d_model, so that a projection of words with
-        unit variance has unit variance again. They are float64.
-
-        Raises
-        ------
-        ValueError
-            If `d_model` is not a multiple of `num_heads`.
-        """
-        if num_heads < 1 or d_model < 1 or d_model % num_heads:
-            raise ValueError(
-                f"d_model {d_model} cannot be shared equally by {num_heads} heads; "
-                f"choose a num_heads that divides it"
-            )
-        rng = np.random.default_rng(seed)
-        shape = (num_heads, d_model, d_model // num_heads)
-        w_q, w_k, w_v = rng.normal(0, d_model**-0.5, (3, *shape))
-        w_o = rng.normal(0, d_model**-0.5, (d_model, d_model))
-        return cls(w_q, w_k, w_v, w_o)
-
-    @property
-    def w_q(self) -> NDArray:
-        """Query matrices (h, d_model, d_k), a view that may be changed in place."""
-        return split_heads(self._w_qkv[:, : self.num_heads * self.d_k], self.num_heads)
-
-    @property
-    def w_k(self) -> NDArray:
-        """Key matrices (h, d_model, d_k), a view that may be changed in place."""
-        start, stop = self.num_heads * self.d_k, 2 * self.num_heads * self.d_k
-        return split_heads(self._w_qkv[:, start:stop], self.num_heads)
-
-    @property
-    def w_v(self) -> NDArray:
-        """Value matrices (h, d_model, d_v), a view that may be changed in place."""
-        return split_heads(
-            self._w_qkv[:, 2 * self.num_heads * self.d_k :], self.num_heads
-        )
-
-    @property
-    def w_o(self) -> NDArray:
-        """The joining matrix (h*d_v, d_model), which may be changed in place."""
-        return self._w_o
-
-    @property
-    def num_parameters(self) -> int:
-        """How many numbers training would adjust: all weights and biases."""
-        biases = (self.b_q, self.b_k, self.b_v, self.b_o)
-        return (
-            self._w_qkv.size
-            + self._w_o.size
-            + sum(bias.size for bias in biases if bias is not None)
-        )
 
     def __call__(
         self,
@@ -386,11 +297,35 @@ class MultiHeadAttention:
             If a shape does not fit the weights, `x` or `context` holds NaN or infinity,
             or the numbers overflow. The message names the array.
         """
-        z, weights, dtype = self._heads(x, context, mask)
+        z, weights, dtype = self._heads(x, context, mask)  # z (..., h, n_q, d_v)
         output = merge_heads(z) @ self._w_o.astype(z.dtype, copy=False)  # (..., n_q, d)
         if self.b_o is not None:
             output += self.b_o
-        return _cast("output", output, dtype), weights.astype(dtype, copy=False)
+        return guards.cast("output", output, dtype), weights.astype(dtype, copy=False)
+
+    @np.errstate(over="ignore", invalid="ignore")  # the guards report it
+    def _heads(
+        self, x: ArrayLike, context: ArrayLike | None, mask: ArrayLike | None
+    ) -> tuple[NDArray, NDArray, np.dtype]:
+        """Project and attend: z (..., h, n_q, d_v), weights, and the caller's dtype."""
+        x, context, dtype = guards.layer_words(x, context, self.d_model)
+        w_qkv = self._w_qkv.astype(x.dtype, copy=False)
+        h_d_k = self.num_heads * self.d_k
+        if context is None:
+            qkv = x @ w_qkv  # (..., n, h*(2*d_k + d_v))
+            query, key_value = qkv[..., :h_d_k], qkv[..., h_d_k:]
+        else:
+            query = x @ w_qkv[:, :h_d_k]  # (..., n_q, h*d_k)
+            key_value = context @ w_qkv[:, h_d_k:]  # (..., n_k, h*(d_k + d_v))
+        key, value = key_value[..., :h_d_k], key_value[..., h_d_k:]
+        for array, bias in ((query, self.b_q), (key, self.b_k), (value, self.b_v)):
+            if bias is not None:
+                array += bias.ravel()  # (h*d_k,), the same for each word
+        query, key, value = (
+            split_heads(array, self.num_heads)  # (..., n, h*d_k) -> (..., h, n, d_k)
+            for array in (query, key, value)
+        )
+        return *_attend(query, key, value, mask), dtype
 
     def head_outputs(
         self,
@@ -400,7 +335,7 @@ class MultiHeadAttention:
     ) -> NDArray:
         """Return what each head found, z (..., h, n_q, d_v), before it is joined."""
         z, _, dtype = self._heads(x, context, mask)
-        return _cast("z", z, dtype)
+        return guards.cast("z", z, dtype)
 
     def contributions(
         self,
@@ -416,159 +351,53 @@ class MultiHeadAttention:
         z, _, dtype = self._heads(x, context, mask)
         w_o = self._w_o.reshape(self.num_heads, self.d_v, self.d_model)  # (h, d_v, d)
         parts = z @ w_o.astype(z.dtype, copy=False)  # (..., h, n_q, d)
-        return _cast("contributions", parts, dtype)
+        return guards.cast("contributions", parts, dtype)
 
-    @np.errstate(over="ignore", invalid="ignore")  # `_attend` and `_cast` report it
-    def _heads(
-        self, x: ArrayLike, context: ArrayLike | None, mask: ArrayLike | None
-    ) -> tuple[NDArray, NDArray, np.dtype]:
-        """Project and attend: z (..., h, n_q, d_v), weights, and the caller's dtype."""
-        x = self._words("x", x)
-        dtype = x.dtype
-        x = x.astype(_working_dtype(dtype), copy=False)
-        w_qkv = self._w_qkv.astype(x.dtype, copy=False)
-        columns = self.num_heads * self.d_k  # of all queries, and of all keys
-        if context is None:
-            qkv = x @ w_qkv  # (..., n, h*(2*d_k + d_v))
-            query, key_value = qkv[..., :columns], qkv[..., columns:]
-        else:
-            context = self._words("context", context).astype(x.dtype, copy=False)
-            try:
-                np.broadcast_shapes(x.shape[:-2], context.shape[:-2])
-            except ValueError:
-                raise ValueError(
-                    f"x {x.shape} and context {context.shape} differ in the axes in "
-                    f"front of (words, d_model)"
-                ) from None
-            query = x @ w_qkv[:, :columns]  # (..., n_q, h*d_k)
-            key_value = context @ w_qkv[:, columns:]  # (..., n_k, h*(d_k + d_v))
-        key, value = key_value[..., :columns], key_value[..., columns:]
-        for array, bias in ((query, self.b_q), (key, self.b_k), (value, self.b_v)):
-            if bias is not None:
-                array += bias.reshape(
-                    -1
-                )  # (h, d_k) -> (h*d_k,), the same for each word
-        query, key, value = (
-            split_heads(array, self.num_heads)  # (..., n, h*d_k) -> (..., h, n, d_k)
-            for array in (query, key, value)
-        )
-        return *_attend(query, key, value, mask, None), dtype
+    @classmethod
+    def random(
+        cls, d_model: int, num_heads: int, *, seed: int | None
+    ) -> "MultiHeadAttention":
+        """Make an untrained layer with d_k = d_v = d_model / num_heads and no biases.
 
-    def _words(self, name: str, array: ArrayLike) -> NDArray:
-        array = _finite_array(name, array)
-        if array.ndim < 2:
-            raise ValueError(
-                f"{name} has shape {array.shape}; it needs (..., words, d_model)"
-            )
-        if array.shape[-1] != self.d_model:
-            raise ValueError(
-                f"{name} has shape {array.shape}: d_model {array.shape[-1]}, but the "
-                f"layer's weights were made for d_model {self.d_model}"
-            )
-        return array
+        Weights are normal with variance 1/d_model, so that a projection of words with
+        unit variance has unit variance again. They are float64.
 
+        Raises
+        ------
+        ValueError
+            If `d_model` is not a multiple of `num_heads`.
+        """
+        guards.need_equal_heads(d_model, num_heads)
+        rng = np.random.default_rng(seed)
+        shape = (num_heads, d_model, d_model // num_heads)
+        w_q, w_k, w_v = rng.normal(0, d_model**-0.5, (3, *shape))
+        w_o = rng.normal(0, d_model**-0.5, (d_model, d_model))
+        return cls(w_q, w_k, w_v, w_o)
 
-def _attend(
-    query: NDArray,
-    key: NDArray,
-    value: NDArray,
-    mask: ArrayLike | None,
-    scale: float | None,
-) -> tuple[NDArray, NDArray]:
-    """Equation (1) on arrays that were checked: float32 or float64, shapes that fit."""
-    if scale is None:
-        scale = query.shape[-1] ** -0.5
-    elif not np.isfinite(scale):
-        raise ValueError(f"scale is {scale}; it must be a finite number")
-    # Scaling the query costs n_q*d_k products, scaling the scores would cost n_q*n_k.
-    with np.errstate(over="ignore", invalid="ignore"):  # reported below
-        scores = (query * query.dtype.type(scale)) @ key.swapaxes(-1, -2)
-    # A bound on all scores costs less than a look at every score.
-    reach = query.shape[-1] * abs(scale)
-    for array in (query, key):
-        reach *= float(np.abs(array).max(initial=0))
-    if not reach < float(np.finfo(scores.dtype).max) and not np.isfinite(scores).all():
-        raise ValueError(f"query @ key^T holds NaN or overflows {scores.dtype}")
-    if mask is not None:
-        _apply_mask(scores, mask)
-    weights = scores  # (..., n_q, n_k), turned from scores into weights in place
-    _softmax_in_place(weights, -1, "query @ key^T")
-    return weights @ value, weights
+    @property
+    def w_q(self) -> NDArray:
+        """Query matrices (h, d_model, d_k), a view that may be changed in place."""
+        return split_heads(self._w_qkv[:, : self.num_heads * self.d_k], self.num_heads)
 
+    @property
+    def w_k(self) -> NDArray:
+        """Key matrices (h, d_model, d_k), a view that may be changed in place."""
+        start, stop = self.num_heads * self.d_k, 2 * self.num_heads * self.d_k
+        return split_heads(self._w_qkv[:, start:stop], self.num_heads)
 
-def _apply_mask(scores: NDArray, mask: ArrayLike) -> None:
-    mask = np.asarray(mask)
-    if mask.dtype != bool and not np.issubdtype(mask.dtype, np.floating):
-        raise ValueError(
-            f"mask has dtype {mask.dtype}; use boolean (True = may attend) or float "
-            f"(added to the scores, -inf = may not attend)"
-        )
-    try:
-        fits = np.broadcast_shapes(mask.shape, scores.shape) == scores.shape
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(
-            f"mask has shape {mask.shape}, which does not broadcast to the scores' "
-            f"shape {scores.shape} = (..., n_q, n_k)"
-        )
-    if mask.dtype == bool:
-        np.copyto(scores, -np.inf, where=~mask)
-    elif np.isnan(mask).any() or (mask == np.inf).any():
-        raise ValueError("mask holds NaN or +inf; to forbid a key use -inf")
-    else:
-        with np.errstate(over="ignore"):  # a float64 mask of -1e300 is -inf in float32
-            scores += mask.astype(scores.dtype, copy=False)
+    @property
+    def w_v(self) -> NDArray:
+        """Value matrices (h, d_model, d_v), a view that may be changed in place."""
+        start = 2 * self.num_heads * self.d_k
+        return split_heads(self._w_qkv[:, start:], self.num_heads)
 
+    @property
+    def w_o(self) -> NDArray:
+        """The joining matrix (h*d_v, d_model), which may be changed in place."""
+        return self._w_o
 
-def _softmax_in_place(scores: NDArray, axis: int, name: str) -> None:
-    peak = scores.max(axis, keepdims=True, initial=-np.inf)
-    if not (peak < np.inf).all():  # NaN fails this comparison too
-        raise ValueError(f"{name} holds NaN or +inf, or overflows {scores.dtype}")
-    peak[peak == -np.inf] = 0  # nothing to attend to: exp(-inf) gives zeros below
-    with np.errstate(over="ignore"):  # a score too far below the peak: exp(-inf) is 0
-        scores -= peak
-    np.exp(scores, out=scores)
-    total = scores.sum(axis, keepdims=True)
-    total[total == 0] = 1
-    scores /= total
-
-
-def _real_array(name: str, array: ArrayLike) -> NDArray:
-    """`array` as floating point; integers and booleans become float64."""
-    try:
-        array = np.asarray(array)
-    except ValueError:
-        raise ValueError(f"{name} is a list whose rows differ in length") from None
-    if array.dtype.kind in "biu":
-        return array.astype(np.float64)
-    if array.dtype.kind != "f":
-        raise ValueError(f"{name} has dtype {array.dtype}; it needs real numbers")
-    return array
-
-
-def _finite_array(name: str, array: ArrayLike) -> NDArray:
-    array = _real_array(name, array)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} of shape {array.shape} holds NaN or infinity")
-    return array
-
-
-def _need_shape(name: str, array: NDArray, letters: str, shape: tuple) -> None:
-    if array.shape != shape:
-        raise ValueError(
-            f"{name} has shape {array.shape}; it needs {letters} = {shape}"
-        )
-
-
-def _working_dtype(dtype: np.dtype) -> np.dtype:
-    """Float16 is computed in float32: 16 bits hold too little for a softmax."""
-    return np.promote_types(dtype, np.float32)
-
-
-def _cast(name: str, array: NDArray, dtype: np.dtype) -> NDArray:
-    with np.errstate(over="ignore"):
-        result = array.astype(dtype, copy=False)
-    if not np.isfinite(result).all():
-        raise ValueError(f"{name} overflows {np.dtype(dtype)}")
-    return result
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers training would adjust: all weights and biases."""
+        arrays = (self._w_qkv, self._w_o, self.b_q, self.b_k, self.b_v, self.b_o)
+        return sum(array.size for array in arrays if array is not None)

@@ -1,10 +1,12 @@
-"""Words, word features, positions, and three attention heads built by hand.
+"""A lexicon of word features, and three attention heads built by hand.
 
 A *source* of attention is any function ``attend(sentence)`` that returns
 `AttentionMaps`; figures and the explorer need nothing else. This module holds the first
 source of the course: three heads whose matrices are small enough to read, so that one
 can see why a head looks where it looks.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +23,9 @@ FEATURES = tuple(
 *he*, *she*, *it*, *they*: the pronoun that can stand for it; *action*: a verb whose
 subject is alive. Verbs have a number as nouns do: *sleeps* is singular, *sat* both."""
 
-D_POSITION = 8
-COLUMNS = FEATURES + tuple(
-    f"{wave} {10**i}" for i in range(D_POSITION // 2) for wave in ("sin", "cos")
-)
+PRONOUNS = ("he", "she", "it", "they")
+WAVES = tuple(f"{wave} {10**i}" for i in range(4) for wave in ("sin", "cos"))
+COLUMNS = FEATURES + WAVES
 """Names of the d_model = 24 numbers of a word: its features, then its position."""
 
 
@@ -141,18 +142,21 @@ def _look_up(token: str, lexicon: dict[str, str]) -> str | None:
     return lexicon.get(plain, lexicon.get(plain.lower()))
 
 
-# The three heads. A head asks eight questions, d_k = 8. Each entry below is one wish:
-# W_Q[column of the word that asks, question] times W_K[column of the word that is
-# asked, question]. The layer divides the sum of wishes by sqrt(8) before the softmax.
-HEAD_NAMES = ("subject", "referent", "word before")
-QUESTIONS = {
-    "subject": tuple(
-        "start,subject,singular,plural,alive,near sin,near cos,-".split(",")
-    ),
-    "referent": tuple("start,he,she,it,they,alive,near sin,near cos".split(",")),
-    "word before": COLUMNS[len(FEATURES) :],
-}
-FOUND = ("start", "noun", "verb", "he", "she", "it", "they", "animate")
+class Head(NamedTuple):
+    """A head built by hand: what a word asks, and what every word answers.
+
+    Each entry is one wish: W_Q[column of the word that asks, question] times W_K[column
+    of the word that is asked, question]. The layer adds the wishes up over the
+    questions and divides by sqrt(8) before the softmax.
+    """
+
+    questions: tuple[str, ...]
+    """The head's eight questions, d_k = 8: the columns of its W_Q and W_K."""
+    queries: dict[tuple[str, str], float]
+    keys: dict[tuple[str, str], float]
+    biases: dict[str, float]
+    """Added to the queries of all words."""
+
 
 # 500 sin((j - i)/100) = 500 (sin j/100 cos i/100 - cos j/100 sin i/100): the wish falls
 # by about 5 for each word that word j stands before word i. The start stands outside of
@@ -163,15 +167,13 @@ _NEAR_KEY = {
     ("cos 100", "near cos"): 1,
     ("start", "near cos"): -1,
 }
-_ALIKE: dict[tuple[str, str], float] = {
-    (name, name): 1 for name in ("he", "she", "it", "they")
-}
 
-QUERIES: dict[str, dict[tuple[str, str], float]] = {
-    # A verb looks for a subject that agrees with it, the nearer the better; one that
-    # does something looks for someone alive. A verb that finds none, and any other
-    # word, looks at the start.
-    "subject": {
+# A verb looks for a subject that agrees with it, the nearer the better; one that does
+# something looks for someone alive. A verb that finds none, and any other word, looks
+# at the start.
+SUBJECT = Head(
+    ("start", "subject", "singular", "plural", "alive", "near sin", "near cos", "-"),
+    queries={
         ("verb", "start"): -380,
         ("verb", "subject"): 100,
         ("singular", "singular"): 30,
@@ -179,19 +181,7 @@ QUERIES: dict[str, dict[tuple[str, str], float]] = {
         ("action", "alive"): 30,
         **_NEAR_QUERY,
     },
-    # A pronoun looks for a noun that it can stand for, alive rather than not, the
-    # nearer the better. A pronoun that finds none, and any other word, looks at the
-    # start.
-    "referent": {
-        ("pronoun", "start"): -350,
-        **dict.fromkeys(_ALIKE, 150),
-        ("pronoun", "alive"): 30,
-        **_NEAR_QUERY,
-    },
-}
-BIASES = {"subject": {"start": 400}, "referent": {"start": 400}}  # added to the queries
-KEYS: dict[str, dict[tuple[str, str], float]] = {
-    "subject": {
+    keys={
         ("start", "start"): 1,
         ("subject", "subject"): 1,
         ("verb", "subject"): -1,
@@ -200,24 +190,35 @@ KEYS: dict[str, dict[tuple[str, str], float]] = {
         ("animate", "alive"): 1,
         **_NEAR_KEY,
     },
-    "referent": {
+    biases={"start": 400},
+)
+
+# A pronoun looks for a noun that it can stand for, alive rather than not, the nearer
+# the better. A pronoun that finds none, and any other word, looks at the start.
+REFERENT = Head(
+    ("start", "he", "she", "it", "they", "alive", "near sin", "near cos"),
+    queries={
+        ("pronoun", "start"): -350,
+        **{(pronoun, pronoun): 150 for pronoun in PRONOUNS},
+        ("pronoun", "alive"): 30,
+        **_NEAR_QUERY,
+    },
+    keys={
         ("start", "start"): 1,
-        **_ALIKE,
-        **{("pronoun", name): -1 for name, _ in _ALIKE},  # a pronoun is no answer
+        **{(pronoun, pronoun): 1 for pronoun in PRONOUNS},
+        **{("pronoun", pronoun): -1 for pronoun in PRONOUNS},  # a pronoun is no answer
         ("animate", "alive"): 1,
         ("pronoun", "alive"): -1,
         **_NEAR_KEY,
     },
-    # Each position answers for itself ...
-    "word before": {(name, name): 1 for name in QUESTIONS["word before"]},
-}
+    biases={"start": 400},
+)
 
 
 def _one_step_back() -> dict[tuple[str, str], float]:
-    """... and each word asks for its own position turned back by one step."""
+    """Turn a position back by one step: each pair of sine and cosine by its angle."""
     entries: dict[tuple[str, str], float] = {}
-    pairs = QUESTIONS["word before"]
-    for sin, cos, step in zip(pairs[::2], pairs[1::2], (1.0, 0.1, 0.01, 0.001)):
+    for sin, cos, step in zip(WAVES[::2], WAVES[1::2], (1.0, 0.1, 0.01, 0.001)):
         entries |= {
             (sin, sin): 80 * np.cos(step),
             (cos, sin): -80 * np.sin(step),
@@ -227,17 +228,28 @@ def _one_step_back() -> dict[tuple[str, str], float]:
     return entries
 
 
-QUERIES["word before"] = _one_step_back()
-BIASES["word before"] = {}
+# Each word asks for its own position turned back by one step, and each position answers
+# for itself.
+WORD_BEFORE = Head(
+    WAVES,
+    queries=_one_step_back(),
+    keys={(wave, wave): 1 for wave in WAVES},
+    biases={},
+)
+
+HEADS = {"subject": SUBJECT, "referent": REFERENT, "word before": WORD_BEFORE}
+HEAD_NAMES = tuple(HEADS)
+QUESTIONS = {name: head.questions for name, head in HEADS.items()}
+FOUND = ("start", "noun", "verb", *PRONOUNS, "animate")
+"""What every head brings back of the words it looks at: the columns of its W_V."""
 
 
 def hand_built_heads(temperature: float = 1.0) -> MultiHeadAttention:
-    """Build the layer with the three heads `HEAD_NAMES`, d_model 24, d_k = d_v = 8.
+    """Build the layer with the three `HEADS`, d_model 24, d_k = d_v = 8.
 
-    The columns of d_model are `COLUMNS`. Each head asks its eight `QUESTIONS`, by the
-    wishes in `QUERIES`, `BIASES` and `KEYS`, and brings back eight features of what it
-    `FOUND`; W_O writes these, added up over the heads, into the columns of their names.
-    Made for sentences of up to about 100 words.
+    The columns of d_model are `COLUMNS`. W_O writes what the heads `FOUND`, added up
+    over the heads, into the columns of their names. Made for sentences of up to about
+    100 words.
 
     Parameters
     ----------
@@ -251,21 +263,12 @@ def hand_built_heads(temperature: float = 1.0) -> MultiHeadAttention:
     """
     if not 0 < temperature < np.inf:
         raise ValueError(f"temperature is {temperature}; it must be above 0")
-    w_q, w_k = (
-        np.array(
-            [matrix(wishes[name], COLUMNS, QUESTIONS[name]) for name in HEAD_NAMES]
-        )
-        for wishes in (QUERIES, KEYS)
-    )  # (h, d_model, d_k)
-    b_q = np.array(
-        [
-            [BIASES[name].get(question, 0.0) for question in QUESTIONS[name]]
-            for name in HEAD_NAMES
-        ]
-    )  # (h, d_k)
-    found = {(name, name): 1.0 for name in FOUND}
-    w_v = np.array([matrix(found, COLUMNS, FOUND)] * 3)  # (h, d_model, d_v)
-    w_o = np.concatenate([matrix(found, FOUND, COLUMNS)] * 3)  # (h*d_v, d_model)
+    heads, found = HEADS.values(), {(name, name): 1.0 for name in FOUND}
+    w_q = np.array([matrix(h.queries, COLUMNS, h.questions) for h in heads])
+    w_k = np.array([matrix(h.keys, COLUMNS, h.questions) for h in heads])
+    w_v = np.array([matrix(found, COLUMNS, FOUND) for _ in heads])  # (h, d, d_v)
+    w_o = np.vstack([matrix(found, FOUND, COLUMNS) for _ in heads])  # (h*d_v, d)
+    b_q = np.array([[h.biases.get(q, 0.0) for q in h.questions] for h in heads])
     return MultiHeadAttention(w_q / temperature, w_k, w_v, w_o, b_q=b_q / temperature)
 
 
@@ -291,7 +294,7 @@ def matrix(
 
 def embed(tokens: list[str], lexicon: dict[str, str] = LEXICON) -> NDArray:
     """Write each word as its features and its position, (n, 24), columns `COLUMNS`."""
-    return np.hstack([features(tokens, lexicon), positions(len(tokens), D_POSITION)])
+    return np.hstack([features(tokens, lexicon), positions(len(tokens), len(WAVES))])
 
 
 def attend(
