@@ -41,8 +41,9 @@ def mask_afterwards(right, q, k, v, mask=None, scale=None):
 
 
 def transposed_map(right, q, k, v, mask=None, scale=None):
-    weights = right(q, k, v, mask, scale)[1]
-    return weights.reshape(*weights.shape[:-2], *weights.shape[:-3:-1]) @ v, weights
+    output, weights = right(q, k, v, mask, scale)
+    square = weights.shape[-2] == weights.shape[-1]
+    return weights.swapaxes(-1, -2) @ v if square else output, weights
 
 
 def swapped(heads):
@@ -553,7 +554,7 @@ def refusals(module):
     tree = ast.parse((PACKAGE / f"{module}.py").read_text("utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise):
-            yield node.lineno, ast.unparse(node.exc.args[0])[2:50]
+            yield node.lineno, ast.unparse(node.exc.args[0])[:50].lstrip("f'\"")
 
 
 for test, module in REFUSE.items():
