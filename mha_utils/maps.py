@@ -1,9 +1,13 @@
 """The one thing that all sources of attention give, and all pictures take."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+# A row may add up to a little more: float16, or stored answers that were rounded.
+ROUNDING = 0.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,8 +18,11 @@ class AttentionMaps:
     ----------
     tokens : list of n strings
     weights : array (num_layers, num_heads, n, n)
-        Row i of a map is the attention of word i: what share it gives to each word.
-        One layer may be given as (num_heads, n, n), one head as (n, n).
+        Row i of a map is the attention of word i: what share it gives to each word. A
+        row may add up to less than 1, where words are hidden. One layer may be given as
+        (num_heads, n, n), one head as (n, n). A list of layers is taken as a model
+        returns it, each (num_heads, n, n) or, for one sentence, (1, num_heads, n, n).
+        PyTorch tensors are taken, too.
     head_names : sequence of num_heads strings
         Names to show beside the heads' numbers; none if empty.
     note : str
@@ -24,7 +31,9 @@ class AttentionMaps:
     Raises
     ------
     ValueError
-        If `weights` does not have a map of n x n finite numbers for each head.
+        If `weights` does not have a map of n x n shares for each head. The message
+        names the row and the likely cause: scores in place of weights, dropout left on,
+        several sentences at once, a model that was not asked for its maps.
     """
 
     tokens: list[str]
@@ -33,20 +42,82 @@ class AttentionMaps:
     note: str = ""
 
     def __post_init__(self) -> None:
-        weights = np.asarray(self.weights)
-        if weights.ndim in (2, 3):
-            weights = weights.reshape((1,) * (4 - weights.ndim) + weights.shape)
-        n = len(self.tokens)
-        if weights.ndim != 4 or weights.shape[2:] != (n, n) or 0 in weights.shape:
-            raise ValueError(
-                f"weights has shape {weights.shape}; for {n} tokens it needs "
-                f"(num_layers, num_heads, {n}, {n})"
-            )
-        if weights.dtype.kind != "f" or not np.isfinite(weights).all():
-            raise ValueError("weights holds NaN, infinity or no real numbers")
+        weights = _layers(self.weights)  # (num_layers, num_heads, n, n)
+        _need_maps(weights, len(self.tokens))
+        _need_shares(weights)
         if len(self.head_names) not in (0, weights.shape[1]):
             raise ValueError(
                 f"{len(self.head_names)} head_names for {weights.shape[1]} heads"
             )
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "tokens", [str(token) for token in self.tokens])
+
+
+def _layers(weights: Any) -> NDArray:
+    """Join a list of layers, and add the axes that one layer or one head lacks."""
+    if isinstance(weights, (list, tuple)):
+        weights = [_array(layer) for layer in weights]
+        if len({layer.shape for layer in weights}) > 1:
+            shapes = ", ".join(str(layer.shape) for layer in weights)
+            raise ValueError(f"weights is a list of layers that differ: {shapes}")
+    weights = _array(weights)
+    if weights.ndim == 5 and weights.shape[1] == 1:
+        weights = weights[:, 0]  # (layers, 1, h, n, n) -> (layers, h, n, n)
+    if weights.ndim in (2, 3):
+        weights = weights.reshape((1,) * (4 - weights.ndim) + weights.shape)
+    return weights
+
+
+def _array(weights: Any) -> NDArray:
+    """Return real numbers as floating point, also those of a PyTorch tensor."""
+    if weights is None:
+        raise ValueError(
+            "weights is None: the model returned no maps. Ask for "
+            "output_attentions=True, and load it with attn_implementation='eager'"
+        )
+    if hasattr(weights, "detach"):  # NumPy knows no bfloat16, and no other processor
+        weights = weights.detach().cpu()
+        weights = weights.float() if "bfloat16" in str(weights.dtype) else weights
+    weights = np.asarray(weights)
+    return weights.astype(float) if weights.dtype.kind in "biu" else weights
+
+
+def _need_maps(weights: NDArray, n: int) -> None:
+    if weights.ndim == 5:
+        raise ValueError(
+            f"weights has shape {weights.shape}, the maps of {weights.shape[1]} "
+            f"sentences; take one sentence at a time: [layer[0] for layer in weights]"
+        )
+    if weights.ndim != 4 or weights.shape[2:] != (n, n) or 0 in weights.shape:
+        raise ValueError(
+            f"weights has shape {weights.shape}; for {n} tokens it needs "
+            f"(num_layers, num_heads, {n}, {n})"
+        )
+    if weights.dtype.kind != "f" or not np.isfinite(weights).all():
+        raise ValueError("weights holds NaN, infinity or no real numbers")
+
+
+def _need_shares(weights: NDArray) -> None:
+    """Refuse what is no share of attention, and say where and probably why."""
+    low = weights.min(axis=-1)  # (layers, h, n)
+    if (low < 0).any():
+        place, number = _worst(-low)
+        raise ValueError(
+            f"weights holds {-number:.2f} {place}, and a share cannot be negative. If "
+            f"these are scores, the softmax is still to come"
+        )
+    total = weights.sum(axis=-1, dtype=float)  # (layers, h, n)
+    if (total > 1 + ROUNDING).any():
+        place, number = _worst(total)
+        raise ValueError(
+            f"weights add up to {number:.2f} {place}; a row adds up to 1 at most. If "
+            f"a model gave them, dropout may be left on: call model.eval(). If these "
+            f"are scores, the softmax is still to come"
+        )
+
+
+def _worst(numbers: NDArray) -> tuple[str, float]:
+    """Name the row with the largest number, and the number."""
+    layer, head, row = map(int, np.unravel_index(numbers.argmax(), numbers.shape))
+    place = f"in weights[{layer}, {head}, {row}]"
+    return place, float(numbers[layer, head, row])

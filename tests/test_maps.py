@@ -22,7 +22,8 @@ def test_maps_of_one_head_or_one_layer_get_the_missing_axes(front):
         ((4, 4), r"\(1, 1, 4, 4\).*3 tokens"),
         ((2, 3, 4), r"\(1, 2, 3, 4\).*3 tokens"),
         ((0, 3, 3), r"\(1, 0, 3, 3\)"),
-        ((1, 1, 1, 3, 3), r"\(1, 1, 1, 3, 3\)"),
+        ((1, 1, 1, 1, 3, 3), r"\(1, 1, 1, 1, 3, 3\)"),
+        ((2, 3, 1, 3, 3), "3 sentences"),
     ],
 )
 def test_maps_of_the_wrong_shape_are_refused(shape, pieces):
@@ -30,10 +31,76 @@ def test_maps_of_the_wrong_shape_are_refused(shape, pieces):
         AttentionMaps(["a", "b", "c"], np.zeros(shape))
 
 
-@pytest.mark.parametrize("weights", [[[np.nan]], [[np.inf]], [[1]], [["a"]], [[1j]]])
+@pytest.mark.parametrize("weights", [[[np.nan]], [[np.inf]], [["a"]], [[1j]]])
 def test_maps_that_hold_no_finite_numbers_are_refused(weights):
     with pytest.raises(ValueError, match="weights holds NaN, infinity or no real"):
         AttentionMaps(["a"], np.array(weights))
+
+
+@pytest.mark.parametrize("dtype", [int, bool, np.uint8])
+def test_whole_numbers_are_shares_too(dtype):
+    maps = AttentionMaps(["a", "b"], np.eye(2, dtype=dtype))
+    assert maps.weights.dtype == float
+    np.testing.assert_array_equal(maps.weights[0, 0], np.eye(2))
+
+
+@pytest.mark.parametrize("join", [list, tuple, np.array])
+@pytest.mark.parametrize("one", [(), (1,)])
+def test_layers_are_taken_as_a_model_returns_them(join, one):
+    rows = np.random.default_rng(0).dirichlet(np.ones(3), (4, *one, 2, 3))
+    maps = AttentionMaps(list("abc"), join(list(rows)))
+    np.testing.assert_array_equal(maps.weights, rows.reshape(4, 2, 3, 3))
+
+
+def test_tensors_are_taken(dtypes=("float32", "float64", "float16", "bfloat16")):
+    torch = pytest.importorskip("torch")
+    for name in dtypes:
+        dtype = getattr(torch, name)
+        layer = torch.rand(1, 2, 3, 3, requires_grad=True).softmax(-1).to(dtype)
+        maps = AttentionMaps(list("abc"), (layer, layer))
+        assert maps.weights.shape == (2, 2, 3, 3)
+        np.testing.assert_array_equal(maps.weights[1], layer[0].detach().float())
+
+
+def test_dropout_left_on_is_named():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    weights = torch.nn.functional.dropout(torch.full((1, 12, 9, 9), 1 / 9), 0.1)
+    with pytest.raises(ValueError, match=r"add up to 1\.1\d.*dropout.*model.eval"):
+        AttentionMaps(list("abcdefghi"), weights)
+
+
+@pytest.mark.parametrize(
+    ("weights", "pieces"),
+    [
+        (None, "returned no maps.*output_attentions=True.*eager"),
+        ([None, None], "returned no maps"),
+        (np.full((6, 16, 4, 3, 3), 1 / 3), "16 sentences.*one sentence at a time"),
+        ([np.eye(3), np.full((2, 3, 3), 1 / 3)], r"differ: \(3, 3\), \(2, 3, 3\)"),
+    ],
+)
+def test_what_is_not_the_maps_of_one_sentence_is_named(weights, pieces):
+    with pytest.raises(ValueError, match=pieces):
+        AttentionMaps(list("abc"), weights)
+
+
+def test_what_is_no_share_is_named_with_its_row():
+    rows = np.full((2, 3, 4, 4), 0.25)
+    rows[1, 2, 3] = [0, 0, 2.5, -1.5]
+    with pytest.raises(ValueError, match=r"-1\.50 in weights\[1, 2, 3\].*scores"):
+        AttentionMaps(list("abcd"), rows)
+    rows[1, 2, 3] = 0.5
+    with pytest.raises(ValueError, match=r"to 2\.00 in weights\[1, 2, 3\]; a row"):
+        AttentionMaps(list("abcd"), rows)
+    rows[1, 2, 3] = [0, 0.2, 0, 0]  # where words are hidden
+    AttentionMaps(list("abcd"), rows)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("n", [1, 12, 500])
+def test_rounded_rows_are_not_refused(dtype, n):
+    rows = np.random.default_rng(n).dirichlet(np.full(n, 0.1), (2, n)).astype(dtype)
+    AttentionMaps([""] * n, rows)
 
 
 def test_maps_need_a_name_for_each_head_or_none():
