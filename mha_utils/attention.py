@@ -161,6 +161,37 @@ def causal_mask(n_q: int, n_k: int | None = None) -> NDArray[np.bool_]:
     return np.tri(index(n_q), index(n_k), dtype=bool)
 
 
+def padding_mask(lengths: ArrayLike, n: int) -> NDArray[np.bool_]:
+    """Hide what fills up the shorter sentences of a batch.
+
+    Parameters
+    ----------
+    lengths : array (b,) of int
+        How many words each sentence has.
+    n : int
+        To how many words the sentences are filled up.
+
+    Returns
+    -------
+    mask : boolean array (b, 1, 1, n)
+        True where key j is a word: the same for all heads and all queries. Combine it
+        with another mask by ``&``.
+
+    Raises
+    ------
+    ValueError
+        If a length is negative or above n.
+
+    Examples
+    --------
+    >>> print(padding_mask([3, 2], 3).astype(int)[:, 0, 0])
+    [[1 1 1]
+     [1 1 0]]
+    """
+    lengths = guards.sentence_lengths(lengths, n)
+    return np.arange(n) < lengths[:, None, None, None]  # (b, 1, 1, n)
+
+
 def positions(n: int, d: int) -> NDArray:
     """Return the sinusoidal position vectors of `n` words, (n, d).
 
@@ -283,7 +314,9 @@ class MultiHeadAttention:
             The words that are asked; `x` itself if not given (self-attention).
         mask : array that broadcasts to (..., h, n_q, n_k), optional
             As in `scaled_dot_product_attention`. A mask of its own for each sentence of
-            a batch needs an axis for the heads: ``mask[:, None]``.
+            a batch needs an axis for the heads: ``mask[:, None]``. Without that axis
+            it is refused, as it could also be a mask for each head. For sentences that
+            were filled up to one length there is `padding_mask`.
 
         Returns
         -------
@@ -325,6 +358,7 @@ class MultiHeadAttention:
             split_heads(array, self.num_heads)  # (..., n, h*d_k) -> (..., h, n, d_k)
             for array in (query, key, value)
         )
+        mask = guards.layer_mask(mask, query.shape[:-3], self.num_heads)
         return *_attend(query, key, value, mask), dtype
 
     def head_outputs(

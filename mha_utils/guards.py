@@ -121,6 +121,23 @@ def mask_for(scores: NDArray, mask: ArrayLike) -> NDArray:
     return mask
 
 
+def layer_mask(
+    mask: ArrayLike | None, batch: tuple[int, ...], num_heads: int
+) -> NDArray | None:
+    """Return a layer's mask; of three axes it must be clear which the first one is."""
+    if mask is None:
+        return None
+    mask = np.asarray(mask)
+    if mask.ndim == 3 and batch and mask.shape[0] == batch[-1] > 1:
+        both = f", as there are {num_heads} of both" if batch[-1] == num_heads else ""
+        raise ValueError(
+            f"mask has shape {mask.shape}: is its first axis the sentences or the "
+            f"heads{both}? Write mask[:, None] for a mask of each sentence, mask[None] "
+            f"for a mask of each head"
+        )
+    return mask
+
+
 def words_to_split(x: ArrayLike, num_heads: int) -> NDArray:
     """Return words (..., n, h*d) whose numbers can be shared by the heads."""
     x = np.asarray(x)
@@ -140,6 +157,19 @@ def heads_to_merge(x: ArrayLike) -> NDArray:
     if x.ndim < 3:
         raise ValueError(f"x has shape {x.shape}; it needs (..., h, n, d)")
     return x
+
+
+def sentence_lengths(lengths: ArrayLike, n: int) -> NDArray:
+    """Return whole numbers of words from 0 to n, one for each sentence."""
+    lengths = np.asarray(lengths)
+    if lengths.ndim != 1 or lengths.dtype.kind not in "iu":
+        raise ValueError(
+            f"lengths has shape {lengths.shape} and dtype {lengths.dtype}; it needs "
+            f"one whole number for each sentence"
+        )
+    if not ((lengths >= 0) & (lengths <= n)).all():
+        raise ValueError(f"lengths holds {lengths.tolist()}; they go from 0 to {n}")
+    return lengths
 
 
 def need_pairs(d: int) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps, rc_context, rcParamsDefault
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mha_utils.lettering import FONT, FONTS, clean, drawable, leftward, plain, widest
 from mha_utils.maps import AttentionMaps
-from mha_utils.picture import DIFFERENCE_MAP, HEAD_COLORS, WEIGHT_MAP, Picture
+from mha_utils.picture import DIFFERENCE_MAP, HEAD_COLORS, STYLE, WEIGHT_MAP, Picture
 
 MAX_WORDS = 60
 
@@ -31,13 +31,8 @@ _LINE = 0.2  # what a line of text needs
 _BAR = 1.15  # what a colour bar needs with its numbers and its label
 _WIDTH = 7.5  # what a small screen has room for beside JupyterLab's side bar
 
-# What the reader set for other plots, a dark style say, must not mix with our colours;
-# and a word is drawn as it is written, also one that looks like a formula.
-_STYLE = {
-    name: value
-    for name, value in rcParamsDefault.items()
-    if name.startswith(("axes.", "figure.", "font.", "savefig.", "text.", "xt", "yt"))
-} | {"font.family": FONTS, "font.size": FONT, "text.parse_math": False}
+# A word is drawn as it is written, also one that looks like a formula.
+_STYLE = STYLE | {"font.family": FONTS, "font.size": FONT, "text.parse_math": False}
 
 
 @rc_context(_STYLE)

@@ -1,5 +1,6 @@
 """How a word is drawn in a static figure: which of it, in which fonts, how wide."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -62,8 +63,12 @@ def drawable(text: str) -> bool:
 
 
 def leftward(words: Sequence[str]) -> bool:
-    """Whether the first letter, and so the sentence, is written from right to left."""
-    letter = next((char for char in "".join(words) if char.isalpha()), " ")
+    """Whether the first letter, and so the sentence, is written from right to left.
+
+    A token that a model puts in front, such as <s> or [CLS], is no word of it.
+    """
+    written = (word for word in words if not re.fullmatch(r"<.*>|\[.*\]", word))
+    letter = next((char for word in written for char in word if char.isalpha()), " ")
     return unicodedata.bidirectional(letter) in ("R", "AL")
 
 

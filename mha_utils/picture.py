@@ -4,6 +4,7 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context, rcParamsDefault
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image  # Matplotlib's own dependency, as it writes PNG with it
@@ -17,6 +18,18 @@ a contrast of at least 3 with white, and colour-blind readers can tell them apar
 
 WEIGHT_MAP = "magma_r"
 DIFFERENCE_MAP = "PuOr"
+
+# What the reader set for other plots, a dark style say, must not mix with our colours,
+# neither when a figure is made nor when it is rendered.
+_PREFIXES = (
+    "agg. axes. figure. font. grid. hatch. image. legend. lines. markers. mathtext. "
+    "patch. path. pcolor. pcolormesh. savefig. text. xaxis. xtick. yaxis. ytick."
+).split()
+STYLE = {
+    name: value
+    for name, value in rcParamsDefault.items()
+    if name.startswith(tuple(_PREFIXES))
+}
 
 
 class Picture(Figure):
@@ -46,6 +59,7 @@ class Picture(Figure):
         _Canvas(self)  # registers itself with its figure
         self.alt = alt
 
+    @rc_context(STYLE)
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> tuple[dict, dict]:

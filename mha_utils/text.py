@@ -8,7 +8,18 @@ START = "<s>"
 
 
 def well_formed(text: str) -> str:
-    """Replace halves of surrogate pairs, which no program could print or send."""
+    """Replace halves of surrogate pairs, which no program could print or send.
+
+    Raises
+    ------
+    TypeError
+        If it is no text.
+    """
+    if not isinstance(text, str):
+        raise TypeError(
+            f"a sentence is a text in quotes, and this is a {type(text).__name__}; "
+            f"of a list of words ' '.join(...) makes one"
+        )
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -16,17 +27,22 @@ def words(sentence: str) -> list[str]:
     """Cut a sentence into words; each punctuation mark is a word of its own.
 
     Works for any script: accents, vowel signs and emoji modifiers stay with what they
-    modify, and Chinese or Japanese text, written without spaces, is cut into characters
-    as BERT does. "don't" and "well-known" are one word each.
+    modify, and Chinese or Japanese text, written without spaces, is cut into
+    characters. "don't" and "well-known" are one word each.
 
     Examples
     --------
     >>> words("Don't wake the cat!")
     ["Don't", 'wake', 'the', 'cat', '!']
     """
-    sentence = unicodedata.normalize("NFC", well_formed(sentence))
-    kinds = "".join(map(_kind, sentence))  # one letter for each character
-    return [sentence[slice(*match.span())] for match in _WORD.finditer(kinds)]
+    text = unicodedata.normalize("NFC", well_formed(sentence))
+    return [text[start:stop] for start, stop in spans(text)]
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """Return where each of the `words` of a text begins and ends."""
+    kinds = "".join(map(_kind, text))  # one letter for each character
+    return [match.span() for match in _WORD.finditer(kinds)]
 
 
 # In terms of `_kind`: a word with its apostrophes and hyphens; a flag; anything else

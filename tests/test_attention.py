@@ -17,6 +17,7 @@ from mha_utils import (
     MultiHeadAttention,
     causal_mask,
     merge_heads,
+    padding_mask,
     scaled_dot_product_attention,
     softmax,
     split_heads,
@@ -476,6 +477,45 @@ def test_float_mask_below_the_range_of_float32_forbids():
     x = normal(2, 6, dtype=np.float32)
     _, weights = scaled_dot_product_attention(x, x, x, np.array([[0, -1e300], [0, 0]]))
     assert weights[0].tolist() == [1, 0]
+
+
+def test_padding_changes_nothing():
+    """A sentence that was filled up attends as it does alone."""
+    mha, lengths = a_layer(), [4, 2, 3]
+    x = normal(3, 4, 6)
+    for causal in (np.True_, causal_mask(4)):
+        output, weights = mha(x, mask=padding_mask(lengths, 4) & causal)
+        for i, n in enumerate(lengths):
+            alone = mha(x[i, :n], mask=causal[:n, :n] if causal.ndim else None)
+            close(output[i, :n], alone[0])
+            close(weights[i, :, :n, :n], alone[1])
+            assert (weights[i, :, :, n:] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("lengths", "pieces"),
+    [
+        ([5, 4], ["lengths holds [5, 4]", "0 to 4"]),
+        ([-1], ["lengths holds [-1]"]),
+        ([[1]], ["shape (1, 1)", "one whole number for each sentence"]),
+        ([1.5], ["float64"]),
+    ],
+)
+def test_lengths_that_cannot_be_are_refused(lengths, pieces):
+    with raises(*pieces):
+        padding_mask(lengths, 4)
+
+
+@pytest.mark.parametrize("b", [2, 3, 5])  # 3 heads, 5 words
+@pytest.mark.parametrize("n_q", [1, 5])
+def test_a_mask_that_could_be_of_sentences_or_heads_is_refused(b, n_q):
+    mha, x, mask = a_layer(), normal(b, 5, 6), np.ones((b, n_q, 5), bool)
+    for method in (mha, mha.head_outputs, mha.contributions):
+        with raises(f"mask has shape {mask.shape}", "mask[:, None]", "mask[None]"):
+            method(x, mask=mask)
+    mha(x, mask=mask[:, None])
+    mha(x, mask=np.ones((1, 3, 5, 5), bool))
+    mha(x[0], mask=np.ones((3, 5, 5), bool))  # one sentence: its heads
 
 
 def test_causal_mask():

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.pylabtools import select_figure_formats
-from matplotlib import ft2font
+from matplotlib import ft2font, style
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.text import Text
@@ -140,6 +140,9 @@ def test_one_head_shows_its_weights_on_the_fixed_scale():
     [
         ("החתול ישב על", True),
         ("«القط» جلس على", True),
+        ("<s> חתול ישב", True),
+        ("[CLS] القطة [SEP]", True),
+        ("<s> the cat", False),
         ("the חתול sat", False),
         ("1 2 ?", False),
     ],
@@ -602,28 +605,56 @@ def test_any_plot_can_be_a_picture(options):
     assert bool(picture.get_layout_engine()) == (not options)
 
 
-def test_a_style_of_the_reader_does_not_change_our_figures(maps):
-    plain = [show_head(maps), show_lines(maps, "it")]
-    with matplotlib.rc_context(
-        {
-            "text.color": "white",
-            "axes.facecolor": "black",
-            "savefig.facecolor": "black",
-            "savefig.dpi": 300,
-            "xtick.color": "white",
-            "ytick.labelcolor": "white",
-            "font.size": 4,
-            "font.family": ["serif"],
-            "axes.grid": True,
-            "text.parse_math": True,
-        }
-    ):
-        styled = [show_head(maps), show_lines(maps, "it")]
+def unusual_settings():
+    """Change every switch and number of Matplotlib's settings, all at once."""
+    found = {}
+    for name, value in matplotlib.rcParamsDefault.items():
+        # What opens windows, caches files or needs a TeX is no style.
+        apart = ("backend", "interactive", "toolbar", "_internal", "text.usetex")
+        if isinstance(value, (bool, int, float)) and not name.startswith(apart):
+            found[name] = not value if isinstance(value, bool) else 2 * value + 1
+    with matplotlib.rc_context():
+        for name in list(found):
+            try:
+                matplotlib.rcParams[name] = found[name]
+            except (ValueError, RuntimeError):  # such as a share above 1
+                del found[name]
+    return found
+
+
+SKETCHED = {"path.sketch": (1, 100, 2), "savefig.bbox": "tight", "text.hinting": "none"}
+DARK = {"text.color": "white", "axes.facecolor": "black", "savefig.facecolor": "black"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        unusual_settings(),
+        SKETCHED,
+        DARK | {"xtick.color": "white", "ytick.labelcolor": "white"},
+        {"font.family": ["serif"], "font.size": 4, "text.parse_math": True},
+        {"axes.grid": True, "savefig.dpi": 300, "image.origin": "lower"},
+        "ggplot",
+        "dark_background",
+    ],
+    ids=lambda value: value if isinstance(value, str) else f"{len(value)} settings",
+)
+def test_a_style_of_the_reader_does_not_change_our_figures(maps, settings):
+    plain = [show_head(maps), show_lines(maps, "it"), show_heads(maps)]
+    with matplotlib.rc_context():
+        if isinstance(settings, str):
+            style.use(settings)
+        else:
+            matplotlib.rcParams.update(settings)
+        styled = [show_head(maps), show_lines(maps, "it"), show_heads(maps)]
         styled = [render(picture)[0] for picture in styled]
+        kept = matplotlib.rcParams["font.size"], matplotlib.rcParams["text.parse_math"]
+        show_head(maps)
+        left = matplotlib.rcParams["font.size"], matplotlib.rcParams["text.parse_math"]
+        assert kept == left
     for one, other in zip(plain, styled, strict=True):
         np.testing.assert_array_equal(render(one)[0], other)
     assert (styled[0][0] == 255).all()  # white, whatever the theme
-    assert matplotlib.rcParams["text.parse_math"]  # and ours does not stay behind
 
 
 LEGIBLE = {
