@@ -1,0 +1,80 @@
+"""The drawing of the layer: every part is there once, and the marked one is marked."""
+
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.patches import FancyBboxPatch
+from matplotlib.text import Annotation, Text
+
+from mha_utils.diagram import PARTS, show_layer
+from mha_utils.picture import HEAD_COLORS
+
+HEADS_PARTS = ("project", "attend")
+
+
+def texts(picture):
+    found = (t for t in picture.findobj(Text) if not isinstance(t, Annotation))
+    return [text.get_text() for text in found if text.get_text()]
+
+
+def marked(picture):
+    boxes = picture.findobj(FancyBboxPatch)
+    return [box for box in boxes if to_hex(box.get_facecolor()) != "#ffffff"]
+
+
+@pytest.mark.parametrize("num_heads", [1, 2, 3, 4])
+def test_each_head_has_its_boxes_in_its_colour(num_heads):
+    picture = show_layer(num_heads)
+    edges = [to_hex(b.get_edgecolor()).upper() for b in picture.findobj(FancyBboxPatch)]
+    for color in HEAD_COLORS[:num_heads]:
+        assert edges.count(color) == len(HEADS_PARTS)
+    assert len(edges) == 2 * num_heads + 3
+    assert [t for t in texts(picture) if t.startswith("head ")] == [
+        f"head {i + 1}" for i in range(num_heads)
+    ]
+    assert marked(picture) == []
+
+
+@pytest.mark.parametrize("mark", PARTS)
+def test_the_part_in_question_is_marked_and_told(mark):
+    picture = show_layer(3, mark=mark)
+    assert len(marked(picture)) == (3 if mark in HEADS_PARTS else 1)
+    assert f"Marked: {PARTS[mark]}." in picture.alt
+    assert all(part in picture.alt for part in PARTS.values())
+
+
+def test_of_many_heads_the_first_and_the_last_are_drawn():
+    names = [t for t in texts(show_layer(32)) if t.startswith("head ")]
+    assert names == ["head 1", "head 2", "head 32"]
+    assert "\u22ee" in texts(show_layer(32)) and "\u22ee" not in texts(show_layer(4))
+    assert show_layer(32).alt.startswith("A layer of 32 heads")
+
+
+def test_names_are_shown_as_text():
+    picture = show_layer(2, head_names=["$x$", "<b>"])
+    assert {"head 1: $x$", "head 2: <b>"} <= set(texts(picture))
+    picture._repr_mimebundle_()
+
+
+def test_every_text_is_large_and_inside_its_box():
+    picture = show_layer(3, mark="attend", head_names=("subject", "referent", "before"))
+    picture._repr_mimebundle_()
+    boxes = [box.get_window_extent() for box in picture.findobj(FancyBboxPatch)]
+    for text in picture.findobj(Text):
+        if text.get_text() and not text.get_text().startswith("head "):
+            assert text.get_fontsize() >= 12
+            at = text.get_window_extent()
+            inside = [b for b in boxes if b.x0 <= at.x0 and at.x1 <= b.x1]
+            assert any(b.y0 <= at.y0 and at.y1 <= b.y1 for b in inside), text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mark": "W_O"}, "no part 'W_O'; mark one of words, project, attend"),
+        ({"num_heads": 0}, "0 heads"),
+        ({"num_heads": 3, "head_names": ["a"]}, "1 head_names for 3 heads"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(options, message):
+    with pytest.raises(ValueError, match=message):
+        show_layer(**options)
