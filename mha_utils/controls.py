@@ -1,12 +1,16 @@
-"""Small controls for the lessons: a prediction, a figure to play with.
+"""Small things the lessons are made of: a table, a prediction, a figure to play with.
 
-All are made of ordinary ipywidgets, reachable and operable by keyboard.
+The controls are ordinary ipywidgets, reachable and operable by keyboard.
 """
 
 import base64
 import html
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable
+from numbers import Integral, Real
+from typing import Any
 
+import numpy as np
 from ipywidgets import (
     HTML,
     Button,
@@ -17,11 +21,88 @@ from ipywidgets import (
     VBox,
 )
 
+from mha_utils.lettering import clean
 from mha_utils.picture import Picture
 
 LARGE = {"font_size": "16px"}
 WRAPPED = {"flex_flow": "wrap", "align_items": "center"}
 SAYS = "<p role='{role}' style='font-size: 16px; margin: 0'>{text}</p>"
+
+
+class Table:
+    """Columns of words and numbers that read as text; made by `table`."""
+
+    def __init__(self, columns: dict[str, list[str]], numeric: set[str]) -> None:
+        self._columns, self._numeric = columns, numeric
+
+    def __repr__(self) -> str:
+        padded = []
+        for name, cells in self._columns.items():
+            wide = max(map(_width, (name, *cells)))
+            pad = str.rjust if name in self._numeric else str.ljust
+            padded.append([pad(c, wide - _width(c) + len(c)) for c in (name, *cells)])
+        return "\n".join("   ".join(row).rstrip() for row in zip(*padded))
+
+
+def table(*, digits: int = 2, **columns: Iterable[Any]) -> Table:
+    """Put columns side by side: words to the left, numbers to the right.
+
+    Parameters
+    ----------
+    digits : int
+        How many decimals a number has that is not whole.
+    **columns
+        The cells of each column, under its name; ``_`` in a name becomes a space.
+
+    Raises
+    ------
+    ValueError
+        If there is no column, or one is longer than another.
+
+    Examples
+    --------
+    >>> table(word=["cat", "sat"], weight=[0.166, 0.467], first=[False, True])
+    word   weight   first
+    cat      0.17   no
+    sat      0.47   yes
+    """
+    lists = {name.replace("_", " "): list(cells) for name, cells in columns.items()}
+    lengths = {name: len(cells) for name, cells in lists.items()}
+    if len(set(lengths.values())) != 1:
+        said = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ValueError(
+            f"a table needs columns of one length; there is {said or None}"
+        )
+    numeric = {name for name, cells in lists.items() if all(map(_is_number, cells))}
+    for name in numeric:
+        if not all(isinstance(cell, Integral) for cell in lists[name]):
+            lists[name] = list(map(float, lists[name]))
+    text = {name: [_cell(c, digits) for c in cells] for name, cells in lists.items()}
+    return Table(text, numeric)
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, Real) and not isinstance(cell, (bool, np.bool_))
+
+
+def _cell(cell: Any, digits: int) -> str:
+    if isinstance(cell, (bool, np.bool_)):
+        return "yes" if cell else "no"
+    if isinstance(cell, Integral):
+        return f"{int(cell):,}"
+    if isinstance(cell, Real):
+        return f"{round(float(cell), digits) + 0.0:,.{digits}f}"  # no -0.00
+    return clean(str(cell), 60)
+
+
+def _width(text: str) -> int:
+    """Count the columns of a text in a fixed-width font."""
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return (
+        len(text)
+        + wide
+        - sum(unicodedata.category(c) in ("Mn", "Me", "Cf") for c in text)
+    )
 
 
 class Prediction(HBox):

@@ -74,7 +74,9 @@ def show_layer(
         ax.text(x, y - 0.5, name, color=color, va="center")
         three = "Q = x W_Q\nK = x W_K\nV = x W_V"
         _box(ax, "project", y, 0.75, three, mark, color)
-        _box(ax, "attend", y, 0.75, "attention: z =\nsoftmax(Q Kᵀ / √d_k) V", mark, color)
+        _box(
+            ax, "attend", y, 0.75, "attention: z =\nsoftmax(Q Kᵀ / √d_k) V", mark, color
+        )
         _arrow(ax, "words", middle, "project", y, color)
         _arrow(ax, "project", y, "attend", y, color)
         _arrow(ax, "attend", y, "concatenate", y, color)

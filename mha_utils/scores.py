@@ -6,7 +6,7 @@ whatever model the maps come from.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import permutations
 from pathlib import Path
 
@@ -53,6 +53,44 @@ def _place(tokens: list[str], name: str) -> int:
     if len(places) < int(count or 1) or not (count or len(places) == 1):
         raise ValueError(f"{name} is {len(places)} times in: {' '.join(tokens)}")
     return places[int(count or 1) - 1]
+
+
+def examples(
+    maps: Iterable[AttentionMaps],
+    links: Iterable[dict[str, dict[int, int]]],
+    relation: str,
+    *,
+    backwards: bool = False,
+) -> list[Example]:
+    """Pair the maps of some sentences with the links of one relation.
+
+    Parameters
+    ----------
+    maps, links : one of each for every sentence
+        The links of all relations, such as ``{"subject": {2: 1}}``.
+    relation : str
+        A sentence without it has nothing to find.
+    backwards : bool
+        Whether to ask the other way: what was to be found looks for what found it.
+    """
+    found = (every.get(relation, {}) for every in links)
+    if backwards:
+        found = ({j: i for i, j in some.items()} for some in found)
+    return list(zip(maps, found, strict=True))
+
+
+def where_rule_fails(examples: Sequence[Example], offset: int) -> list[Example]:
+    """Keep the links that the rule "look `offset` words back" does not find."""
+    return [
+        (maps, {i: j for i, j in links.items() if i - j != offset})
+        for maps, links in examples
+    ]
+
+
+def best_head(scores: NDArray) -> tuple[int, int]:
+    """Return layer and head of the largest of scores (num_layers, num_heads)."""
+    layer, head = np.unravel_index(np.argmax(scores), np.shape(scores))
+    return int(layer), int(head)
 
 
 def gold_mass(examples: Sequence[Example]) -> NDArray:
@@ -109,7 +147,7 @@ def split_half(
     for _ in range(splits):
         picking = rng.permutation(len(examples)) < len(examples) // 2  # (examples,)
         total = found[picking].sum(axis=0)  # (num_layers, num_heads)
-        layer, head = map(int, np.unravel_index(total.argmax(), total.shape))
+        layer, head = best_head(total)
         chosen[layer, head] += 1
         counts += right[~picking, layer, head].sum(), asked[~picking].sum()
     return float(counts[0] / counts[1]), chosen

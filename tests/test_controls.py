@@ -3,10 +3,73 @@
 import base64
 import re
 
+import numpy as np
 import pytest
 
-from mha_utils.controls import play, predict
+from mha_utils.controls import play, predict, table
 from mha_utils.picture import Picture
+
+
+def lines(made):
+    return repr(made).split("\n")
+
+
+def test_a_table_sets_words_left_and_numbers_right():
+    made = table(word=["a", "tired"], score=np.array([4, 1234]), weight_of_it=[0.5, 1])
+    assert lines(made) == [
+        "word    score   weight of it",
+        "a           4           0.50",
+        "tired   1,234           1.00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (-0.001, "0.00"),
+        (np.float32(0.125), "0.12"),
+        (np.float64(-1.005), "-1.00"),
+        (2.0, "2.00"),
+        (np.int64(7), "7"),
+        (12345.678, "12,345.68"),
+        (np.inf, "inf"),
+        (np.nan, "nan"),
+        (True, "yes"),
+        (np.False_, "no"),
+        ("two\nlines", "two\\nlines"),
+        ("\u202edrow", "drow"),
+        ("<b>", "<b>"),
+        (None, "None"),
+    ],
+)
+def test_a_cell_of_a_table(cell, text):
+    assert lines(table(x=[cell]))[1].strip() == text
+
+
+def test_digits_of_a_table():
+    assert lines(table(digits=4, x=[0.5, 2])) == ["     x", "0.5000", "2.0000"]
+
+
+def test_columns_of_wide_letters_stay_below_each_other():
+    made = lines(table(word=["猫", "cafe\u0301", "cat"], x=["|", "|", "|"]))
+    assert made == ["word   x", "猫     |", "cafe\u0301   |", "cat    |"]
+
+
+def test_generators_are_columns_and_empty_ones_too():
+    assert lines(table(x=(i for i in range(2)), y=iter("ab")))[1:] == ["0   a", "1   b"]
+    assert lines(table(x=[], y=[])) == ["x   y"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"word": "abc", "weight": [1, 2]}, "one length; there is word 3, weight 2"),
+        ({}, "there is None"),
+    ],
+)
+def test_columns_that_make_no_table_are_named(columns, said):
+    with pytest.raises(ValueError, match=said):
+        table(**columns)
 
 
 def test_a_prediction_is_chosen_once():

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 
 from mha_utils.scores import (
+    best_head,
     best_offset,
     damage,
     entropy,
+    examples,
     gold_mass,
     hits,
     match_heads,
     read_labelled,
     split_half,
+    where_rule_fails,
 )
 from mha_utils.sentences import AttentionMaps, attend
 
@@ -54,10 +57,34 @@ def test_layers_are_kept_apart():
     )
 
 
+def test_examples_are_the_links_of_one_relation():
+    a, b = maps(SHARP), maps(EVEN)
+    links = [{"sv": {0: 1}, "det": {2: 0}}, {"det": {1: 2}}]
+    assert examples([a, b], links, "sv") == [(a, {0: 1}), (b, {})]
+    assert examples([a, b], iter(links), "det") == [(a, {2: 0}), (b, {1: 2})]
+    assert examples([a, b], links, "det", backwards=True) == [(a, {0: 2}), (b, {2: 1})]
+    with pytest.raises(ValueError, match="shorter|longer"):
+        examples([a], links, "sv")
+
+
+def test_links_that_a_rule_finds_are_left_out():
+    a = maps(EVEN)
+    assert where_rule_fails([(a, {2: 1, 1: 0, 0: 2}), (a, {})], 1) == [
+        (a, {0: 2}),
+        (a, {}),
+    ]
+    assert where_rule_fails([(a, {2: 1, 0: 2})], -2) == [(a, {2: 1})]
+
+
+def test_best_head_is_the_place_of_the_largest_score():
+    assert best_head(np.array([[0.1, 0.9, 0.2], [0.3, 0.0, 0.8]])) == (0, 1)
+    assert best_head([[0], [5]]) == (1, 0)
+
+
 def test_best_offset():
-    examples = [(maps(EVEN), {2: 1, 1: 0}), (maps(EVEN), {2: 0}), (maps(EVEN), {0: 2})]
-    assert best_offset(examples) == (1, 0.5)
-    assert best_offset(examples[2:]) == (-2, 1.0)
+    some = [(maps(EVEN), {2: 1, 1: 0}), (maps(EVEN), {2: 0}), (maps(EVEN), {0: 2})]
+    assert best_offset(some) == (1, 0.5)
+    assert best_offset(some[2:]) == (-2, 1.0)
 
 
 def test_entropy():
