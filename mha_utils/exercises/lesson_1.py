@@ -1,0 +1,85 @@
+"""Lesson 1: weights, with and without a mask, and a W_Q written by hand."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mha_utils.attention import causal_mask, softmax
+from mha_utils.exercises.kit import (
+    Exercise,
+    Judged,
+    mask_mistakes,
+    masked,
+    sample,
+    scores,
+    softmax_mistakes,
+)
+
+
+def _weights(query: NDArray, key: NDArray) -> NDArray:
+    """From query (n_q, d_k) and key (n_k, d_k) to the weights (n_q, n_k)."""
+    return softmax(scores(query, key))
+
+
+WEIGHTS = Exercise(
+    right=_weights,
+    inputs=[sample((2, 2), (2, 2)), sample((3, 4), (3, 4))],
+    mistakes=softmax_mistakes(lambda scores: scores),
+)
+
+
+def _look_back(scores: NDArray) -> NDArray:
+    return masked(scores, causal_mask(*scores.shape))
+
+
+def _causal_weights(query: NDArray, key: NDArray) -> NDArray:
+    """Return the same, but no word may look ahead."""
+    return softmax(_look_back(scores(query, key)))
+
+
+CAUSAL_WEIGHTS = Exercise(
+    right=_causal_weights,
+    inputs=[sample((2, 2), (2, 2)), sample((3, 4), (3, 4))],
+    mistakes={
+        **mask_mistakes(lambda scores: causal_mask(*scores.shape)),
+        "a word may see itself too: the diagonal is allowed.": (
+            lambda q, k: softmax(masked(scores(q, k), np.tri(len(q), len(k), -1) > 0))
+        ),
+        **softmax_mistakes(_look_back),
+    },
+)
+
+
+def _judge_determiners(w_q: Any) -> str:
+    """Write a W_Q with which cat gives more than 0.9 to *The* and *the*."""
+    if np.shape(w_q) != (4, 4):
+        return f"Not yet: the shape is {np.shape(w_q)}; it must be (4, 4)."
+    w_q = np.asarray(w_q, dtype=float)
+    x = np.eye(4)[[0, 1, 2, 3, 0, 1]]  # The cat sat on the mat; (n, d)
+
+    def share(matrix: NDArray) -> float:
+        row = softmax(x[1] @ matrix @ x.T / 2)  # (n,)
+        return row[0] + row[4]
+
+    if share(w_q) > 0.9:
+        return f"Right: cat gives them {share(w_q):.2f}."
+    if share(w_q.T) > 0.9:
+        return "Not yet: rows and columns are swapped. A row is the word that asks."
+    if w_q[1, 0] > 0 and w_q[1, 0] == w_q[1].max():
+        return (
+            f"Not yet: cat gives them {share(w_q):.2f}. It asks for the right kind of "
+            f"word, but not strongly enough."
+        )
+    if not w_q[1].any():
+        return "Not yet: the row of nouns is empty, and cat is a noun."
+    return f"Not yet: cat gives them {share(w_q):.2f}."
+
+
+DETERMINERS = Judged(_judge_determiners)
+
+EXERCISES: dict[str, Exercise | Judged] = {
+    "weights": WEIGHTS,
+    "causal weights": CAUSAL_WEIGHTS,
+    "determiners": DETERMINERS,
+}

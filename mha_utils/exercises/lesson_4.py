@@ -1,0 +1,91 @@
+"""Lesson 4: put heads side by side, see what each adds, and cut them apart again."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mha_utils.attention import merge_heads, split_heads
+from mha_utils.exercises.kit import Exercise, cut_rows, glue_rows, sample
+
+
+def _concatenate(z: NDArray) -> NDArray:
+    """From z (h, n, d_v) to (n, h*d_v), head 1 first."""
+    return merge_heads(z)
+
+
+CONCATENATE = Exercise(
+    right=_concatenate,
+    inputs=[sample((2, 2, 1)), sample((2, 3, 4))],
+    mistakes={
+        "the numbers are reshaped without a transpose: words and heads are mixed up.": (
+            glue_rows
+        ),
+        "the heads are put below each other. Put them side by side: (n, h*d_v).": (
+            lambda z: z.reshape(-1, z.shape[2])
+        ),
+        "the heads are averaged. Keep all their numbers, side by side.": (
+            lambda z: z.mean(axis=0)
+        ),
+        "the heads are added up. Keep all their numbers, side by side.": (
+            lambda z: z.sum(axis=0)
+        ),
+        "the heads' numbers alternate. All of head 1 first, then all of head 2.": (
+            lambda z: z.transpose(1, 2, 0).reshape(z.shape[1], -1)
+        ),
+    },
+)
+
+
+def _contributions(z: NDArray, w_o: NDArray) -> NDArray:
+    """From z (h, n, d_v) and W_O (h*d_v, d) to each head's part of the output."""
+    return z @ w_o.reshape(len(z), -1, w_o.shape[1])  # (h, n, d)
+
+
+CONTRIBUTIONS = Exercise(
+    right=_contributions,
+    inputs=[sample((2, 2, 1), (2, 3)), sample((3, 4, 2), (6, 6))],
+    mistakes={
+        "this is the output: the contributions added up. Keep the heads apart.": (
+            lambda z, w: _contributions(z, w).sum(axis=0)
+        ),
+        "each head has its own rows of W_O, and all of yours use the first.": (
+            lambda z, w: z @ w[: z.shape[2]]
+        ),
+        "each head takes every h-th row of W_O. Its rows are side by side.": (
+            lambda z, w: np.stack([z_i @ w[i :: len(z)] for i, z_i in enumerate(z)])
+        ),
+        "the rows of W_O come in the wrong order: head 1 has the first ones.": (
+            lambda z, w: _contributions(z[::-1], w)[::-1]
+        ),
+        "this is divided by the number of heads. They add up, nobody averages.": (
+            lambda z, w: _contributions(z, w) / len(z)
+        ),
+        "W_O is transposed.": lambda z, w: z @ w.T.reshape(len(z), z.shape[2], -1),
+    },
+)
+
+
+def _split(x: NDArray, num_heads: int) -> NDArray:
+    """From flat queries (n, h*d_k) to (h, n, d_k)."""
+    return split_heads(x, num_heads)
+
+
+SPLIT = Exercise(
+    right=_split,
+    inputs=[(*sample((3, 4)), 2), (*sample((4, 6)), 3)],
+    mistakes={
+        "this cuts rows, not columns: each head gets whole words, some of them only. "
+        "Reshape to (n, h, d), then swap the first two axes.": cut_rows,
+        "the heads are the second axis: (n, h, d). They come first: (h, n, d).": (
+            lambda x, h: x.reshape(len(x), h, -1)
+        ),
+        "each head takes every h-th number. It must take numbers side by side.": (
+            lambda x, h: x.reshape(len(x), -1, h).transpose(2, 0, 1)
+        ),
+    },
+)
+
+EXERCISES = {
+    "concatenate": CONCATENATE,
+    "contributions": CONTRIBUTIONS,
+    "split": SPLIT,
+}
