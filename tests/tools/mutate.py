@@ -27,7 +27,10 @@ TESTS = {
     "scores": ["scores", "pretrained"],
     "training": ["training"],
     "checks": ["checks"],
-    "exercises": ["checks", "solutions"],
+    **{
+        f"exercises/{path.stem}": ["checks", "solutions"]
+        for path in sorted((ROOT / "mha_utils" / "exercises").glob("[!_]*.py"))
+    },
     "picture": ["heatmaps"],
     "lettering": ["heatmaps"],
     "heatmaps": ["heatmaps"],
@@ -177,7 +180,7 @@ def main() -> None:
                     survivors.append(f"  line {line}: {was!r} -> {text!r}")
             path.write_bytes(source.encode())
             caught = len(some) - len(survivors)
-            print(f"{module:12}{caught:4} of {len(some)}, of {len(every)} possible")
+            print(f"{module:20}{caught:4} of {len(some)}, of {len(every)} possible")
             print(*survivors, sep="\n", end="\n" * bool(survivors), flush=True)
 
 

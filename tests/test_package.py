@@ -1,0 +1,115 @@
+"""The package as others install it: complete, outside the checkout, light to import."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MADE = ("__pycache__", ".ipynb_checkpoints")  # by Python and JupyterLab, as they run
+
+
+def files(folder):
+    """Return the paths of the package's files, as a wheel writes them."""
+    return {
+        path.relative_to(folder).as_posix()
+        for path in (folder / "mha_utils").rglob("*")
+        if path.is_file() and not set(MADE) & set(path.parts)
+    }
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Unpack the wheel, built from a copy of the sources, into a folder of its own."""
+    folder = tmp_path_factory.mktemp("installed")
+    source = tmp_path_factory.mktemp("source")
+    shutil.copytree(
+        ROOT / "mha_utils",
+        source / "mha_utils",
+        ignore=shutil.ignore_patterns(*MADE),
+    )
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    build = "from setuptools.build_meta import build_wheel; build_wheel('.')"  # as pip
+    made = subprocess.run(
+        [sys.executable, "-c", build], cwd=source, capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    (wheel,) = source.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def run(code, path, cwd=None):
+    """Run code in a new Python that finds the package in `path` alone."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(path)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_wheel_holds_every_file_of_the_package(installed):
+    assert files(installed) == files(ROOT)
+    assert {Path(name).suffix for name in files(installed)} >= {".py", ".js", ".css"}
+
+
+def test_the_package_works_outside_the_checkout(installed, tmp_path):
+    code = """if True:
+        import contextlib, io, json, pkgutil, sys
+        from importlib import import_module
+        import mha_utils
+        for module in pkgutil.walk_packages(mha_utils.__path__, "mha_utils."):
+            import_module(module.name)
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            mha_utils.checks.check("weights", lambda query, key: query @ key.T)
+        widget = mha_utils.explorer.Explorer(mha_utils.sentences.attend, "The cat sat")
+        loaded = {
+            name: module.__file__
+            for name, module in sys.modules.items()
+            if name.partition(".")[0] == "mha_utils"
+        }
+        print(json.dumps([loaded, said.getvalue(), widget._esm, widget._css]))
+    """
+    loaded, said, esm, css = run(code, installed, cwd=tmp_path)
+    for name, path in loaded.items():  # an editable install would step in
+        assert Path(path).is_relative_to(installed), name
+    modules = [name for name in files(ROOT) if name.endswith(".py")]
+    assert len(loaded) == len(modules)
+    assert said.startswith("Not yet")
+    assert esm == (ROOT / "mha_utils" / "explorer.js").read_text("utf-8")
+    assert css == (ROOT / "mha_utils" / "explorer.css").read_text("utf-8")
+
+
+def loaded_by(statement):
+    """Return the names of all modules that a statement loads."""
+    code = f"""if True:
+        import json, sys
+        before = set(sys.modules)
+        {statement}
+        print(json.dumps(sorted(set(sys.modules) - before)))
+    """
+    return set(run(code, ROOT))
+
+
+def test_importing_the_package_loads_numpy_alone():
+    families = {name.partition(".")[0] for name in loaded_by("import mha_utils")}
+    assert families - sys.stdlib_module_names == {"mha_utils", "numpy"}
+
+
+def test_a_lesson_that_only_predicts_loads_no_trainer_and_no_explorer():
+    loaded = loaded_by("from mha_utils.controls import predict")
+    assert "mha_utils.controls" in loaded
+    assert not loaded & {"mha_utils.training", "mha_utils.explorer", "anywidget"}
