@@ -1,8 +1,9 @@
 """Checks for the exercises: they say "Right", or name the mistake.
 
 A check runs the learner's function on small arrays, beside the right function and
-beside well-known wrong ones (`exercises`). Who answers as a wrong one does has made its
-mistake. Exercises with many right answers are judged by what the answer does.
+beside well-known wrong ones (`exercises`). A function that gives the same as a wrong
+one makes its mistake. Exercises with many right answers are judged by what the answer
+does.
 """
 
 import traceback

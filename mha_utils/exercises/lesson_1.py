@@ -34,7 +34,7 @@ def _look_back(scores: NDArray) -> NDArray:
 
 
 def _causal_weights(query: NDArray, key: NDArray) -> NDArray:
-    """Return the same, but no word may look ahead."""
+    """From query and key to the weights with which no word looks ahead."""
     return softmax(_look_back(scores(query, key)))
 
 

@@ -21,7 +21,7 @@ def _linked(weights: NDArray, links: NDArray) -> NDArray:
 
 
 def _hits(weights: NDArray, links: NDArray) -> NDArray:
-    """Return how often a head's largest weight is on the right word, (h,)."""
+    """Return how often each head's largest weight is on the linked word, (h,)."""
     best = weights[:, links[:, 0]].argmax(axis=-1)  # (h, k)
     return (best == links[:, 1]).mean(axis=1)
 
