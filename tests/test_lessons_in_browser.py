@@ -1,9 +1,11 @@
-"""All lessons in JupyterLab and Chromium: they run, and their controls answer."""
+"""All lessons in JupyterLab and Chromium: widgets are drawn, and controls answer."""
 
 import re
 
+import nbformat
 import pytest
 from browser import ROOT, open_notebook, run_all, serve, until
+from lessons import shows_widget, widgets_and_needs
 from refresh import NOTEBOOKS
 
 
@@ -24,11 +26,54 @@ def opened(lab_server, chromium):
     lab_server.stop_kernels()
 
 
+OPEN_AND_RUN = """async ([path, ids]) => {
+    const { commands } = window.jupyterapp;
+    const { content, context, sessionContext } =
+        await commands.execute("docmanager:open", { path });
+    await context.ready;
+    await sessionContext.ready;
+    const cells = content.widgets.filter((cell) => ids.includes(cell.model.id));
+    content.activeCellIndex = content.widgets.indexOf(cells[0]);
+    content.deselectAll();
+    cells.forEach((cell) => content.select(cell));
+    const done = await commands.execute("notebook:run-cell");
+    const outputs = cells.flatMap((cell) => cell.model.outputs.toJSON());
+    return [done, outputs.filter((output) => output.ename || output.name === "stderr")];
+}"""
+DRAWN = """() => window.jupyterapp.shell.currentWidget.content.widgets
+    .filter((cell) => cell.node.querySelector(".jupyter-widgets, .mha-explorer svg"))
+    .map((cell) => cell.model.id)"""
+CLOSE = """async () => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    await panel.sessionContext.shutdown();
+    panel.dispose();
+}"""
+
+
+@pytest.fixture(scope="module")
+def lab(lab_server, chromium):
+    """One page of JupyterLab in which the lessons are opened one after the other."""
+    page = open_notebook(chromium, lab_server, NOTEBOOKS[0].name)
+    yield page
+    page.close()
+    lab_server.stop_kernels()
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_run_all_reaches_the_end(opened, path):
-    page = opened(path.name)
-    run_all(page)
-    assert page.errors == []
+def test_every_widget_is_drawn(lab, path):
+    """The whole lesson is opened; `lessons.py` says why not every cell is run."""
+    lab.errors.clear()
+    cells = widgets_and_needs(nbformat.read(path, as_version=4))
+    ids = [cell.id for cell in cells]
+    assert lab.evaluate(OPEN_AND_RUN, [path.name, ids]) == [True, []]
+    widgets = [cell.id for cell in cells if shows_widget(cell)]
+
+    def drawn():
+        assert lab.evaluate(DRAWN) == widgets
+
+    until(drawn)
+    assert lab.errors == []
+    lab.evaluate(CLOSE)
 
 
 def test_links_to_the_source_open_it(chromium):

@@ -1,10 +1,13 @@
 """The notebooks: complete, fresh, readable without a kernel, and honestly tested.
 
-nbval runs them too and compares what they show; what it does not see is asked here.
+nbval runs them too and compares what they show; what it does not see is asked here, of
+an execution with the folded solutions. In a notebook the cell `exercise-1` is a stub,
+`exercise-1-check` checks it, and `exercise-1-solution` holds the solution, folded.
 """
 
 import ast
 import base64
+import copy
 import io
 import json
 import os
@@ -19,6 +22,7 @@ import nbformat
 import numpy as np
 import pytest
 import refresh
+from lessons import CUT_OFF, can_cut_off, code_cells, names, shows_widget
 from PIL import Image
 from refresh import NOTEBOOKS, ROOT, WIDGET
 
@@ -41,14 +45,75 @@ def notebook(path):
     return nbformat.read(path, as_version=4)
 
 
+EXECUTE = """
+import sys
+from pathlib import Path
+import nbformat, refresh
+file, folder = map(Path, sys.argv[1:])
+try:
+    nbformat.write(refresh.execute(file, folder), file)
+except RuntimeError as error:
+    sys.exit(str(error))
+"""
+
+
+def exercises(notebook):
+    return [c.id for c in notebook.cells if re.fullmatch(r"exercise-\d+", c.id)]
+
+
+def answers_and_what_needs_them(notebook):
+    """Return the exercises' cells and those that use what a learner writes there."""
+    stubs, answers, found = exercises(notebook), set(), []
+    for cell in code_cells(notebook):
+        made, used = names(cell)
+        if cell.id in stubs or used & answers:
+            answers |= made
+            found.append(cell)
+    return found
+
+
 @pytest.fixture(scope="module")
-def executed(path):
-    """The notebook as a fresh kernel leaves it."""
-    return refresh.execute(path)
+def solved(path, tmp_path_factory):
+    """The notebook with its solutions as a fresh kernel leaves it, without a network.
+
+    What the solutions may change comes once more at the end, with the stubs.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    again = copy.deepcopy(answers_and_what_needs_them(notebook))
+    cells = {cell.id: cell for cell in notebook.cells}
+    for name in exercises(notebook):
+        solution = cells[f"{name}-solution"].source
+        cells[name].source = re.search(r"```python\n(.*?)```", solution, re.S)[1]
+    for cell in again:
+        cell.id = f"again-{cell.id}"
+    notebook.cells += again
+    file = tmp_path_factory.mktemp("solved") / path.name
+    nbformat.write(notebook, file)
+    done = subprocess.run(
+        [*(CUT_OFF if can_cut_off() else []), sys.executable, "-c", EXECUTE]
+        + [file, path.parent],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    return nbformat.read(file, as_version=4)
 
 
-def code_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+@pytest.fixture(scope="module")
+def executed(notebook, solved):
+    """The notebook as a fresh kernel would leave it with the stubs."""
+    executed = copy.deepcopy(solved)
+    cells = {cell.id: cell for cell in executed.cells}
+    executed.cells = executed.cells[: len(notebook.cells)]
+    for again in solved.cells[len(notebook.cells) :]:
+        cell = cells[again.id.removeprefix("again-")]
+        cell.source, cell.outputs = again.source, again.outputs
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output.execution_count = cell.execution_count
+    return executed
 
 
 def outputs(notebook):
@@ -83,10 +148,26 @@ def links(notebook):
             yield from re.findall(r"(?:src|href)=\"([^\"]+)\"", text)
 
 
+def test_every_solution_is_right(path, solved):
+    cells = {cell.id: cell for cell in solved.cells}
+    asked = exercises(solved)
+    assert asked or path == NOTEBOOKS[0]  # the start page
+    for name in asked:
+        (output,) = refresh.merge_streams(cells[f"{name}-check"].outputs)
+        lines = output.text.splitlines()
+        assert all(line.startswith("Right") for line in lines), output.text
+
+
 def test_stored_outputs_are_fresh(path, executed):
     fresh = refresh.to_text(refresh.normalise(executed))
     diff = refresh.differences(path.name, path.read_text("utf-8"), fresh)
     assert not diff, "\n".join(["Run `python tests/tools/refresh.py`.", *diff])
+
+
+def test_widgets_are_known_by_what_is_stored(notebook, executed):
+    """Other tests find the cells of widgets so."""
+    for cell, ran in zip(code_cells(notebook), code_cells(executed), strict=True):
+        assert shows_widget(cell) == shows(ran, WIDGET), cell.source
 
 
 def figures(notebook):
