@@ -229,6 +229,17 @@ def test_cells_are_short_plain_python(notebook):
                 assert [name.name for name in node.names] != ["*"], cell.source
 
 
+def test_packages_are_imported_in_the_first_cell(notebook):
+    """Where packages are other ones, `lessons.py` always runs that cell."""
+    for cell in code_cells(notebook)[1:]:
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.ImportFrom):
+                assert node.module in sys.stdlib_module_names, cell.source
+            elif isinstance(node, ast.Import):
+                for name in node.names:
+                    assert name.name in sys.stdlib_module_names, cell.source
+
+
 def test_last_expression_is_shown(notebook):
     for cell in code_cells(notebook):
         if isinstance(ast.parse(cell.source).body[-1], ast.Expr):
@@ -355,11 +366,19 @@ def test_refresh_stores_the_same_bytes_again(write, capsys):
     assert b"children" not in first
 
 
+CLOCK = """
+import time
+class Clock:
+    def __repr__(self):
+        return "times"
+    def _repr_png_(self):
+        return str(time.time()).encode()
+Clock()
+""".strip()
+
+
 def test_a_measured_picture_stays_also_where_its_cell_has_moved(write):
-    plot = "import time\nfrom mha_utils.heatmaps import Picture\n" + (
-        "fig = Picture(alt='times', figsize=(1, 1))\nfig.text(0, 0, time.time())\nfig"
-    )
-    file = write("1", plot)
+    file = write("1", CLOCK)
     notebook = nbformat.read(file, as_version=4)
     notebook.cells[1].metadata.tags = ["measured"]
     nbformat.write(notebook, file)
