@@ -112,6 +112,7 @@ def serve(folder: Path, before: Server | None = None):
             f"--IdentityProvider.token={server.token}",
             "--LabApp.expose_app_in_browser=True",
             "--LabApp.extension_manager=readonly",
+            "--KernelRestarter.time_to_dead=0.2",  # a dead kernel is noticed at once
         ]
         log = Path(home) / "log"
         with log.open("wb") as output:

@@ -1,4 +1,4 @@
-"""The explorer's part in the kernel; tests/test_browser.py looks at the page."""
+"""The explorer's part in the kernel; tests/test_explorer_page.py looks at the page."""
 
 import functools
 

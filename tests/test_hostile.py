@@ -3,14 +3,13 @@
 `pytest --hypothesis-profile=many tests/test_hostile.py` tries twenty times as much.
 """
 
-import inspect
 import json
 import warnings
 from functools import partial
 
 import numpy as np
 import pytest
-from browser import open_notebook, run_all
+from host import Host
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -24,6 +23,7 @@ from mha_utils import (
     softmax,
     split_heads,
 )
+from mha_utils.explorer import Explorer
 from mha_utils.pretrained import PretrainedModel
 from mha_utils.sentences import AttentionMaps, attend
 
@@ -42,13 +42,6 @@ def spaced(sentence):
     return AttentionMaps(tokens, np.full((1, 2, n, n), 1 / n))
 
 
-NOTEBOOK = (
-    "import numpy as np\nfrom mha_utils.explorer import Explorer\n"
-    "from mha_utils.sentences import AttentionMaps, attend\n"
-    + inspect.getsource(spaced),
-    "Explorer(attend)",
-    "Explorer(spaced)",
-)
 PIECES = (
     "<img src=x onerror=window.hacked=1>", "</text><script>window.hacked=1</script>",
     "&lt;b&gt;", '" onload="window.hacked=1', r"$\frac{", "**b**", "[a](javascript:1)",
@@ -90,14 +83,12 @@ TYPE = """async ([index, units]) => {
 
 
 @pytest.fixture(scope="module")
-def page(lab_server, chromium):
-    name = lab_server.write("hostile.ipynb", *NOTEBOOK)
-    page = open_notebook(chromium, lab_server, name)
-    run_all(page)
-    page.locator(".mha-explorer").nth(1).wait_for()
-    yield page
-    page.close()
-    lab_server.stop_kernels()
+def page(chromium):
+    host = Host(chromium)
+    host.show(Explorer(attend))
+    host.show(Explorer(spaced))
+    yield host.page
+    host.page.close()
 
 
 def drawable(text):

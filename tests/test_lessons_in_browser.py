@@ -1,12 +1,14 @@
 """All lessons in JupyterLab and Chromium: widgets are drawn, and controls answer."""
 
 import re
+import shutil
 
 import nbformat
 import pytest
-from browser import ROOT, open_notebook, run_all, serve, until
+from browser import ROOT, open_notebook, run_all, until
 from lessons import shows_widget, widgets_and_needs
 from refresh import NOTEBOOKS
+from test_explorer_page import violations
 
 
 @pytest.fixture
@@ -76,43 +78,21 @@ def test_every_widget_is_drawn(lab, path):
     lab.evaluate(CLOSE)
 
 
-def test_links_to_the_source_open_it(chromium):
+def test_links_to_the_source_open_it(opened, lab_server):
     """From the folder and the page with which the README's first command starts."""
     page = "notebooks/00_start_here.ipynb"
     said = (ROOT / "README.md").read_text("utf-8")
     assert f".venv/bin/jupyter lab --notebook-dir=. {page}\n" in said
-    with serve(ROOT) as server:
-        page = open_notebook(chromium, server, page)
-        page.get_by_role("link", name="package", exact=True).click()
-        page.locator(".lm-TabBar-tabLabel", has_text="README.md").wait_for()
-        page.close()
-        server.stop_kernels()
+    for name in ("README.md", page):
+        copy = lab_server.folder / "course" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, copy)
+    page = opened(f"course/{page}")
+    page.get_by_role("link", name="package", exact=True).click()
+    page.locator(".lm-TabBar-tabLabel", has_text="README.md").wait_for()
 
 
-def violations(page, selector):
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page, selector).response["violations"]
-    return [(rule["id"], rule["nodes"][0]["html"]) for rule in found]
-
-
-def test_a_prediction_is_made_by_keyboard(opened):
-    code = "from mha_utils.controls import predict\npredict('yes', 'no')"
-    page = opened("prediction.ipynb", code)
-    run_all(page)
-    page.get_by_role("button", name="yes", exact=True).focus()
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    page.get_by_role("status").filter(has_text="Noted").wait_for()
-    buttons = page.locator(".jp-OutputArea-output button")
-    assert buttons.all_text_contents() == ["yes", "no"]
-    assert [button.is_disabled() for button in buttons.all()] == [True, False]
-    assert buttons.nth(1).evaluate("n => n === document.activeElement")
-    assert buttons.nth(1).locator(".fa-check").count() == 1
-    assert violations(page, ".jp-OutputArea-output .widget-hbox") == []
-    assert page.errors == []
-
-
+PREDICTION = "from mha_utils.controls import predict\npredict('yes', 'no')"
 PLAY = """
 from mha_utils.controls import play
 from mha_utils.picture import Picture
@@ -124,12 +104,49 @@ def draw(height, on):
 
 play(draw, height=(0, 4, 1), on=True)
 """
+PANEL = """
+from mha_utils.training_panel import TrainingPanel
+
+panel = TrainingPanel(num_heads=4, seed=0, sentence="the cat sat on the mat")
+panel.training.steps = 100_000  # so that the test is the first to stop
+panel
+"""
 
 
-def test_a_figure_to_play_with(opened):
-    page = opened("play.ipynb", PLAY)
+@pytest.fixture(scope="module")
+def run(lab_server, chromium):
+    """Run a notebook with a prediction, a figure to play with and a training."""
+    name = lab_server.write("controls.ipynb", PREDICTION, PLAY, PANEL)
+    page = open_notebook(chromium, lab_server, name)
     run_all(page)
-    image = page.locator(".jp-OutputArea-output img")
+    yield page
+    assert page.errors == []
+    page.close()
+    lab_server.stop_kernels()
+
+
+def output(page, cell: int):
+    """Return where the output of a code cell is."""
+    return page.locator(".jp-CodeCell").nth(cell).locator(".jp-Cell-outputArea")
+
+
+def test_a_prediction_is_made_by_keyboard(run):
+    cell = output(run, 0)
+    cell.get_by_role("button", name="yes", exact=True).focus()
+    run.keyboard.press("Tab")
+    run.keyboard.press("Enter")
+    cell.get_by_role("status").filter(has_text="Noted").wait_for()
+    buttons = cell.locator("button")
+    assert buttons.all_text_contents() == ["yes", "no"]
+    assert [button.is_disabled() for button in buttons.all()] == [True, False]
+    assert buttons.nth(1).evaluate("n => n === document.activeElement")
+    assert buttons.nth(1).locator(".fa-check").count() == 1
+    assert violations(run, ".jp-Cell:first-child .jp-OutputArea-output") == []
+
+
+def test_a_figure_to_play_with(run):
+    cell = output(run, 1)
+    image = cell.locator("img")
 
     def says(alt):
         assert image.get_attribute("alt") == alt
@@ -142,34 +159,23 @@ def test_a_figure_to_play_with(opened):
         says(f"{height} {on}")
 
     until(says, "1.00 True")
-    slider = page.get_by_role("slider")
+    slider = cell.get_by_role("slider")
     slider.focus()
-    page.keyboard.press("ArrowRight")
+    run.keyboard.press("ArrowRight")
     until(says, "1.04 True")
-    page.get_by_role("checkbox", name="on").uncheck()
+    cell.get_by_role("checkbox", name="on").uncheck()
     until(says, "1.04 False")
     for _ in range(60):
         slider.press("ArrowRight")
-    page.get_by_role("alert").filter(has_text="ValueError: too <i>high</i>").wait_for()
+    cell.get_by_role("alert").filter(has_text="ValueError: too <i>high</i>").wait_for()
     until(shows_the_last_good_picture)
-    assert page.errors == []
 
 
-PANEL = """
-from mha_utils.training_panel import TrainingPanel
-
-panel = TrainingPanel(num_heads=4, seed=0, sentence="the cat sat on the mat")
-panel.training.steps = 100_000  # so that the test is the first to stop
-panel
-"""
-
-
-def test_training_is_watched_paused_and_resumed(opened):
-    page = opened("panel.ipynb", PANEL)
-    run_all(page)
-    explorer = page.locator(".mha-explorer")
+def test_training_is_watched_paused_and_resumed(run):
+    cell = output(run, 2)
+    explorer = cell.locator(".mha-explorer")
     explorer.locator("svg").first.wait_for()
-    said = page.get_by_role("status").filter(has_text="step")
+    said = cell.get_by_role("status").filter(has_text="step")
 
     def step():
         return int(re.search(r"step (\d+)", said.text_content())[1])
@@ -180,7 +186,7 @@ def test_training_is_watched_paused_and_resumed(opened):
         )
 
     before = fills()
-    page.get_by_role("button", name="Train", exact=True).click()
+    cell.get_by_role("button", name="Train", exact=True).click()
     pictures = set()
 
     def trained(least):
@@ -196,18 +202,17 @@ def test_training_is_watched_paused_and_resumed(opened):
         assert step() < 100_000
 
     until(answered, seconds=20)
-    page.get_by_role("button", name="Pause", exact=True).click()
-    page.get_by_role("button", name="Train", exact=True).wait_for()
+    cell.get_by_role("button", name="Pause", exact=True).click()
+    cell.get_by_role("button", name="Train", exact=True).wait_for()
     paused = step()
     assert 600 <= paused < 100_000
-    page.wait_for_timeout(500)
+    run.wait_for_timeout(500)
     assert step() == paused
     assert len(pictures | {before}) > 3  # it changed while it was watched
-    page.get_by_role("button", name="Another seed", exact=True).click()
-    page.get_by_role("status").filter(has_text="seed 1, step").wait_for()
+    cell.get_by_role("button", name="Another seed", exact=True).click()
+    cell.get_by_role("status").filter(has_text="seed 1, step").wait_for()
     until(trained, 800, seconds=60)
-    page.get_by_role("button", name="Train", exact=True).wait_for()
-    assert page.errors == []
+    cell.get_by_role("button", name="Train", exact=True).wait_for()
 
 
 ENDLESS = (

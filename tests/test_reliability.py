@@ -4,34 +4,48 @@ What a learner typed stands in the page and, once saved, in the file; Run All br
 everything back; and the explorer says in words that nobody answers.
 """
 
-import shutil
-
 import nbformat
 import psutil
 import pytest
-from browser import ROOT, Line, open_notebook, run_all, serve, until
+from browser import Line, open_notebook, run_all, serve, until
+from test_explorer_page import check, control, message, sentence_box
+
+from mha_utils.sentences import attend
 
 MINE = "# typed by the learner"
-LESSON = "03_multi_head_attention.ipynb"
-SENTENCE = "The cat sat on the mat because it was tired"  # the lesson's own
+SENTENCE = "The cat sat on the mat because it was tired"
 START = f"<s> {SENTENCE}"
+LESSON = (  # an explorer, a cell that runs for a while, an exercise
+    "from mha_utils.explorer import Explorer\nfrom mha_utils.sentences import attend",
+    f"Explorer(attend, {SENTENCE!r}, head=1, word=8)",
+    "import time\ntime.sleep(1)",
+    "def my_weights(query, key):\n    ...",
+)
 
 
 @pytest.fixture
-def folder(tmp_path):
-    shutil.copytree(ROOT / "notebooks", folder := tmp_path / "notebooks")
-    return folder
+def opened(lab_server, chromium):
+    """Open the lesson; close it and end its kernel afterwards."""
+    pages = []
+
+    def open_it(port=None):
+        pages.append(open_and_type(chromium, lab_server, port))
+        return pages[-1]
+
+    yield open_it
+    for page in pages:
+        page.close()
+    lab_server.stop_kernels()
 
 
-def open_and_type(chromium, server, name, port=None):
-    """Open a lesson and type a line of one's own into its first exercise."""
-    page = open_notebook(chromium, server, name, port)
+def open_and_type(chromium, server, port=None):
+    """Open the lesson and type a line of one's own into its exercise."""
+    page = open_notebook(chromium, server, server.write("lesson.ipynb", *LESSON), port)
     page.evaluate(
         """async () => {
             const { content } = window.jupyterapp.shell.currentWidget;
-            const cell = content.widgets.find(({ model }) => model.id === "exercise-1");
             content.deselectAll();
-            content.activeCellIndex = content.widgets.indexOf(cell);
+            content.activeCellIndex = content.widgets.length - 1;
             await content.scrollToCell(content.activeCell);
             await window.jupyterapp.commands.execute("notebook:enter-edit-mode");
         }"""
@@ -48,90 +62,101 @@ def dismiss(page, text):
     dialog.get_by_role("button").last.click()
 
 
-def type_sentence(page, sentence):
-    page.locator(".mha-explorer").first.get_by_role("textbox").fill(sentence)
-
-
-def shown(page):
-    """Return what the first explorer says, what is typed in it, and its words."""
-    explorer = page.locator(".mha-explorer").first
-    return (
-        explorer.locator(".mha-message").text_content(),
-        explorer.get_by_role("textbox").input_value(),
-        explorer.locator(".mha-list text:not(.mha-number)").all_text_contents(),
+def look_around(page):
+    """Ask the server now for its kernels, which JupyterLab does every ten seconds."""
+    page.evaluate(
+        "() => { window.jupyterapp.serviceManager.sessions.refreshRunning()"
+        ".catch(() => {}); }"
     )
 
 
-def says(page, message, sentence, words):
-    now = shown(page)
-    assert message in now[0]
-    assert now[1:] == (sentence, words.split())
+def type_sentence(page, sentence):
+    sentence_box(page.locator(".mha-explorer")).fill(sentence)
 
 
-def runs_and_keeps(page, path):
+def says(page, said, sentence, words):
+    explorer = page.locator(".mha-explorer")
+    assert said in message(explorer)
+    assert sentence_box(explorer).input_value() == sentence
+    names = explorer.locator(".mha-list text:not(.mha-number)").all_text_contents()
+    assert names == words.split()
+
+
+def runs_and_keeps(page, server):
     """Run all cells again and save; what was typed is in the page and in the file."""
     run_all(page)
+    until(check, page.locator(".mha-explorer"), attend(SENTENCE), head=1, word=8)
+    says(page, "", SENTENCE, START)
+    assert message(page.locator(".mha-explorer")) == ""
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
-    cells = nbformat.read(path, 4).cells
-    (exercise,) = (cell for cell in cells if cell.id == "exercise-1")
-    assert exercise.source.endswith(MINE)
-    counts = [cell.execution_count for cell in cells if cell.cell_type == "code"]
+    cells = nbformat.read(server.folder / "lesson.ipynb", 4).cells
+    assert cells[-1].source == f"{LESSON[-1]}\n    {MINE}"
+    counts = [cell.execution_count for cell in cells]
     assert all(counts), counts
 
 
-def test_kernel_killed_in_mid_lesson(chromium, folder):
-    with serve(folder) as server:
-        page = open_and_type(chromium, server, LESSON)
-        page.evaluate(
-            "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
-        )
-        page.locator(".mha-explorer").first.wait_for()
-        (kernel,) = server.api("kernels")
-        for process in psutil.Process(server.process.pid).children(recursive=True):
-            if kernel["id"] in " ".join(process.cmdline()):
-                process.kill()
-        dismiss(page, "appears to have died. It will restart automatically")
-        type_sentence(page, "The dog slept")
-        until(says, page, "run this cell again", "The dog slept", START)
-        runs_and_keeps(page, folder / LESSON)
-        until(says, page, "", SENTENCE, START)
-        assert page.errors == []
-        page.close()
+def test_kernel_killed_and_restarted(lab_server, opened):
+    page = opened()
+    explorer = page.locator(".mha-explorer")
+    page.evaluate(
+        "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+    )
+    explorer.wait_for()
+    (kernel,) = lab_server.api("kernels")
+    for process in psutil.Process(lab_server.process.pid).children(recursive=True):
+        if kernel["id"] in " ".join(process.cmdline()):
+            process.kill()
+    dismiss(page, "appears to have died. It will restart automatically")
+    type_sentence(page, "The dog slept")
+    until(says, page, "run this cell again", "The dog slept", START)
+    control(explorer, "radio", "Head 1 subject").click()  # which needs no kernel
+    check(explorer, attend(SENTENCE), word=8)
+    runs_and_keeps(page, lab_server)
+
+    page.evaluate(
+        """async () => {
+            const { sessionContext } = window.jupyterapp.shell.currentWidget;
+            await sessionContext.session.kernel.restart();
+        }"""
+    )
+    type_sentence(page, "The dog slept")
+    until(says, page, "run this cell again", "The dog slept", START)
+    runs_and_keeps(page, lab_server)
+    assert page.errors == []
 
 
-def test_server_restarted_with_the_explorer_open(chromium, folder):
-    with serve(folder) as server:
-        page = open_and_type(chromium, server, LESSON)
+def test_server_restarted_with_the_explorer_open(chromium, tmp_path):
+    with serve(tmp_path) as server:
+        page = open_and_type(chromium, server)
         run_all(page)
-        page.locator(".mha-explorer").first.scroll_into_view_if_needed()
+        page.locator(".mha-explorer").scroll_into_view_if_needed()
     type_sentence(page, "The dog slept")
     until(says, page, "does not answer", "The dog slept", START)
-    with serve(folder, server) as server:
+    look_around(page)
+    with serve(tmp_path, server) as server:
         dismiss(page, "A connection to the Jupyter server could not be established")
+        look_around(page)
         page.wait_for_function(  # JupyterLab notices that the old kernel is gone
             "() => !window.jupyterapp.shell.currentWidget.sessionContext.session",
             timeout=60_000,
         )
         says(page, "does not answer", "The dog slept", START)
         run_all(page)  # JupyterLab 4.6 starts a kernel with the first cell, and stops
-        runs_and_keeps(page, folder / LESSON)
-        until(says, page, "", SENTENCE, START)
+        runs_and_keeps(page, server)
         page.close()
 
 
-def test_line_lost_for_a_moment(chromium, folder):
-    with serve(folder) as server:
-        line = Line(server.port)
-        page = open_and_type(chromium, server, LESSON, line.port)
-        run_all(page)
-        type_sentence(page, "The dog slept")
-        until(says, page, "", "The dog slept", "<s> The dog slept")
-        line.cut()
-        type_sentence(page, "The dogs slept")
-        until(says, page, "does not answer", "The dogs slept", "<s> The dog slept")
-        line.mend()
-        until(says, page, "", "The dogs slept", "<s> The dogs slept", seconds=60)
-        type_sentence(page, "The cats slept")
-        until(says, page, "", "The cats slept", "<s> The cats slept")
-        runs_and_keeps(page, folder / LESSON)
-        page.close()
+def test_line_lost_for_a_moment(lab_server, opened):
+    line = Line(lab_server.port)
+    page = opened(line.port)
+    run_all(page)
+    type_sentence(page, "The dog slept")
+    until(says, page, "", "The dog slept", "<s> The dog slept")
+    line.cut()
+    type_sentence(page, "The dogs slept")
+    until(says, page, "does not answer", "The dogs slept", "<s> The dog slept")
+    line.mend()
+    until(says, page, "", "The dogs slept", "<s> The dogs slept", seconds=60)
+    type_sentence(page, "The cats slept")
+    until(says, page, "", "The cats slept", "<s> The cats slept")
+    runs_and_keeps(page, lab_server)

@@ -1,0 +1,715 @@
+"""What a reader sees of an explorer, read back from the page and compared by content.
+
+The page is a bare one (`host.py`); `test_browser.py` has the walks in JupyterLab.
+"""
+
+import io
+import re
+import time
+import xml.etree.ElementTree as ET
+
+import matplotlib
+import numpy as np
+import pytest
+from browser import until
+from host import Host
+from matplotlib.image import imread
+
+from mha_utils.explorer import Explorer
+from mha_utils.heatmaps import DIFFERENCE_MAP, HEAD_COLORS, WEIGHT_MAP
+from mha_utils.sentences import AttentionMaps, attend
+
+SENTENCE = "The cat sat on the mat because it was tired"
+LAYERED = "Who looks at whom"
+
+
+# ---- sources of attention
+def layered(sentence):
+    """Give any text, cut at spaces alone, two layers of four heads, none alike."""
+    if "crash" in sentence:
+        raise RuntimeError("<b>broken</b>")
+    n = len(tokens := sentence.split(" "))
+    l, h, i, j = np.ogrid[:2, :4, :n, :n]  # noqa: E741
+    powers = np.exp(2 * np.sin(1 + 7 * l + 3 * h + 1.3 * i + 2.9 * j + i * j))
+    names = ["one", "two", "three", "<i>four</i>"]
+    return AttentionMaps(tokens, powers / powers.sum(-1, keepdims=True), names)
+
+
+calls = []
+
+
+def slow(sentence, temperature=1.0, special=True):
+    calls.append(temperature)
+    time.sleep(0.1)
+    maps, ends = attend(sentence, temperature=temperature), slice(special - 1 or None)
+    return AttentionMaps(maps.tokens[ends], maps.weights[..., ends, ends])
+
+
+def alone(sentence, layers=1):
+    """Give what one head sees, in as many layers."""
+    maps = attend(sentence)
+    return AttentionMaps(maps.tokens, maps.weights[:, :1].repeat(layers, 0))
+
+
+# ---- reading the page
+READ = """root => {
+    const at = (node, ...names) => names.map((name) => Number(node.getAttribute(name)));
+    const all = (selector, f) => [...root.querySelectorAll(selector)].map(f);
+    const said = (node) => node.firstChild.textContent;
+    const svg = root.querySelector(".mha-stage svg");
+    return {
+        cells: all(".mha-cells rect", (node) =>
+            [...at(node, "x", "y", "width", "height"), node.getAttribute("fill")]),
+        labels: all(".mha-labels text", (node) => {
+            const place = node.getCTM().multiply(svg.getCTM().inverse()); // if it leans
+            const { x, y } = new DOMPoint(...at(node, "x", "y")).matrixTransform(place);
+            const full = node.querySelector("title").textContent;
+            return [x, y, said(node), place.b !== 0, full];
+        }),
+        bold: all(".mha-labels > text", (node) =>
+            [node.getAttribute("y"), node.getAttribute("font-weight") === "700"]),
+        above: all(".mha-row text", (node) => node.getAttribute("y")),
+        list: all(".mha-list text", (node) => [...at(node, "y", "x"), said(node)]),
+        lines: all(".mha-row path", (node) =>
+            [...node.getAttribute("d").match(/[\\d.]+/g).map(Number),
+             node.getAttribute("stroke"), Number(node.getAttribute("stroke-width"))]),
+        title: root.querySelector(".mha-title").textContent,
+        dot: root.querySelector("circle").getAttribute("fill"),
+        words: root.querySelector(".mha-words").textContent,
+        alternative: svg.getAttribute("aria-label"),
+        checked: all("[role=radio]", (node) => node.ariaChecked).indexOf("true"),
+    };
+}"""
+
+
+def rgb(name: str, values) -> list:
+    """Return the colours of weights (or differences, -1 to 1) as CSS has them."""
+    if name == DIFFERENCE_MAP:
+        values = (values + 1) / 2
+    steps = np.clip(np.floor(values * 256), 0, 255).astype(int)
+    colors = matplotlib.colormaps[name](steps, bytes=True)[..., :3]
+    return [[f"rgb({r},{g},{b})" for r, g, b in row] for row in colors.tolist()]
+
+
+def check(explorer, maps, *, head=0, layer=0, word=-1, minus=None, leftward=False):
+    """Compare everything drawn with `maps`, by where it stands on the page."""
+    page = explorer.evaluate(READ)
+    n = len(maps.tokens)
+    word = word % n
+    sent = maps.weights.astype(np.float32).astype(float)
+    values = sent[layer, head]
+    if minus is not None:
+        values = values - sent[layer, minus]
+
+    rows = sorted((y, title) for x, y, _, leans, title in page["labels"] if not leans)
+    columns = sorted((x, title) for x, y, _, leans, title in page["labels"] if leans)
+    if leftward:
+        columns.reverse()
+    assert [title for _, title in rows] == maps.tokens
+    assert [title for _, title in columns] == maps.tokens
+    for _, _, label, _, title in page["labels"]:
+        assert label == title or title.startswith(label.removesuffix("…"))
+
+    assert [strong for _, strong in page["bold"]] == [i == word for i in range(n)]
+    assert not {y for y, _ in page["bold"]} & set(page["above"]), "two names on one"
+
+    xs = sorted({x for x, *_ in page["cells"]}, reverse=leftward)
+    ys = sorted({y for _, y, *_ in page["cells"]})
+    wide, high = page["cells"][0][2:4]
+    assert len(page["cells"]) == n * n
+    assert all(x <= at < x + wide for x, (at, _) in zip(xs, columns, strict=True))
+    assert all(y <= at < y + high for y, (at, _) in zip(ys, rows, strict=True))
+    fills = {(ys.index(y), xs.index(x)): fill for x, y, *_, fill in page["cells"]}
+    expected = rgb(WEIGHT_MAP if minus is None else DIFFERENCE_MAP, values)
+    wrong = [at for at, fill in fills.items() if fill != expected[at[0]][at[1]]]
+    assert not wrong, f"cells {wrong[:5]} have the wrong colour"
+
+    names, numbers = page["list"][::2], page["list"][1::2]
+    assert [text for _, _, text in sorted(names)] == [
+        label
+        for _, y, label, leans, _ in sorted(page["labels"], key=lambda t: t[1])
+        if not leans
+    ]
+    shown = [float(text) for _, _, text in sorted(numbers)]
+    np.testing.assert_allclose(shown, values[word], atol=0.00051)
+
+    places = [y for y, _, _ in sorted(names)]
+    drawn = {places.index(y1): width for _, _, *_, y1, _, width in page["lines"]}
+    assert set(drawn) == set(np.flatnonzero(np.abs(values[word]) >= 0.005))
+    order = sorted(drawn, key=lambda j: abs(values[word, j]))
+    assert [drawn[j] for j in order] == sorted(drawn.values())
+    start = {y0 for _, y0, *_ in page["lines"]}
+    assert start == {places[word]}
+
+    color = HEAD_COLORS[head % len(HEAD_COLORS)]
+    assert page["dot"] == color
+    if minus is None:
+        assert {stroke for *_, stroke, _ in page["lines"]} == {color}
+    assert f"ead {head + 1}" in page["title"]
+    assert page["checked"] == layer * maps.weights.shape[1] + head
+    best = int(np.abs(values[word]).argmax())
+    said = page["words"].replace("\u2068", "").replace("\u2069", "")
+    assert f"“{maps.tokens[word]}”" in said
+    assert f"{values[word, best]:.2f}" in said and f"“{maps.tokens[best]}”" in said
+    assert page["alternative"] == page["words"]
+
+
+def message(explorer) -> str:
+    return explorer.locator(".mha-message").text_content()
+
+
+def until_message(explorer, *parts: str) -> None:
+    def said():
+        assert all(part in message(explorer) for part in parts), message(explorer)
+
+    until(said)
+
+
+def control(explorer, role: str, name: str):
+    return explorer.get_by_role(role, name=name, exact=True)
+
+
+def sentence_box(explorer):
+    return control(explorer, "textbox", "Sentence")
+
+
+# ---- the page
+@pytest.fixture(scope="module")
+def one_host(chromium):
+    host = Host(chromium)
+    yield host
+    host.page.close()
+
+
+@pytest.fixture
+def host(one_host):
+    """Give the page, on which nothing is shown yet; no script may report errors."""
+    yield one_host
+    one_host.clear()
+    one_host.page.set_viewport_size({"width": 1366, "height": 768})
+    errors, one_host.page.errors[:] = one_host.page.errors[:], []
+    assert errors == []
+
+
+@pytest.fixture
+def page(host):
+    return host.page
+
+
+@pytest.fixture
+def shown(host):
+    """Show the explorer of the hand-built heads: head 2, the word "it" (8) at first."""
+    widget = Explorer(attend, SENTENCE, head=1, word=8)
+    a = host.show(widget)
+    check(a, attend(SENTENCE), head=1, word=8)
+    yield widget, a
+    control(a, "checkbox", "Projector size").uncheck()
+    control(a, "button", "Reset").click()
+    until(check, a, attend(SENTENCE), head=1, word=8)
+
+
+@pytest.fixture
+def a(shown):
+    return shown[1]
+
+
+@pytest.fixture
+def b(host):
+    """Show two layers of four heads: layer 2, head 3, word 1 at first."""
+    b = host.show(Explorer(layered, LAYERED, layer=1, head=2, word=1))
+    check(b, layered(LAYERED), layer=1, head=2, word=1)
+    yield b
+    control(b, "checkbox", "Projector size").uncheck()
+    control(b, "button", "Reset").click()
+    until(check, b, layered(LAYERED), layer=1, head=2, word=1)
+
+
+def until_python(page, check) -> None:
+    """Wait until `check()` is true here, for which the page has to be heard."""
+
+    def heard():
+        page.wait_for_timeout(0)
+        assert check()
+
+    until(heard)
+
+
+def drag(page, slider, to: float) -> None:
+    """Drag a slider from where it is to a part, 0 to 1, of its length, by mouse."""
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    low, high, now = (
+        float(slider.get_attribute("min")),
+        float(slider.get_attribute("max")),
+        float(slider.input_value()),
+    )
+    y = box["y"] + box["height"] / 2
+    begin = box["x"] + 8 + (box["width"] - 16) * (now - low) / (high - low)
+    end = box["x"] + box["width"] * to
+    page.mouse.move(begin, y)
+    page.mouse.down()
+    page.mouse.move(end, y, steps=30)
+    page.mouse.up()
+
+
+# ---- what is shown first, and choosing
+def test_first_picture(a, b):
+    check(a, attend(SENTENCE), head=1, word=8)
+    check(b, layered(LAYERED), layer=1, head=2, word=1)
+    assert "Head 2 referent: “\u2068it\u2069” gives" in a.inner_text()
+    assert "Layer 2, head 3 three" in b.inner_text()
+    axes = "All heads: a row for each layer, a column for each head."
+    assert axes in b.inner_text() and axes not in a.inner_text()
+    titled = control(b, "radio", "Layer 2, head 3 three")
+    assert titled.get_attribute("title") == "Layer 2, head 3 three"
+
+
+@pytest.mark.parametrize("sentence", [LAYERED, "שלום לך עולם"])
+def test_all_heads_at_a_glance(b, sentence):
+    sentence_box(b).fill(sentence)
+    maps = layered(sentence)
+    leftward = sentence != LAYERED
+    until(check, b, maps, layer=1, head=2, word=1, leftward=leftward)
+    seen = b.evaluate(
+        """(root, n) => {
+            const canvas = root.querySelector(".mha-glance canvas");
+            const context = canvas.getContext("2d");
+            const dots = canvas.width / canvas.getBoundingClientRect().width;
+            return [...root.querySelectorAll("[role=radio] span")].map((map) => {
+                const { offsetLeft: x, offsetTop: y, offsetWidth: side } = map;
+                const at = (k) => ((k + 0.5) * side) / n;
+                const color = (i, j) => context
+                    .getImageData((x + at(j)) * dots, (y + at(i)) * dots, 1, 1)
+                    .data.slice(0, 3);
+                const all = [...Array(n).keys()];
+                return all.map((i) => all.map((j) => `rgb(${color(i, j)})`));
+            });
+        }""",
+        len(maps.tokens),
+    )
+    for colors, weights in zip(seen, maps.weights.reshape(8, *maps.weights.shape[2:])):
+        expected = rgb(WEIGHT_MAP, weights.astype(np.float32))
+        assert colors == [row[::-1] if leftward else row for row in expected]
+
+
+def test_head_by_click_keyboard_and_list(a, b):
+    control(a, "radio", "Head 3 word before").click()
+    check(a, attend(SENTENCE), head=2, word=8)
+    a.page.keyboard.press("ArrowLeft")
+    check(a, attend(SENTENCE), head=1, word=8)
+    a.page.keyboard.press("ArrowLeft")
+    a.page.keyboard.press("ArrowLeft")  # there is none before the first
+    check(a, attend(SENTENCE), head=0, word=8)
+    assert a.evaluate("root => document.activeElement.ariaLabel") == "Head 1 subject"
+    control(a, "combobox", "Head").select_option("2 referent")
+    check(a, attend(SENTENCE), head=1, word=8)
+
+    control(b, "radio", "Layer 1, head 1 one").click()
+    check(b, layered(LAYERED), word=1)
+    b.page.keyboard.press("ArrowDown")  # the next layer
+    check(b, layered(LAYERED), layer=1, word=1)
+    control(b, "combobox", "Layer").select_option("1")
+    check(b, layered(LAYERED), layer=0, word=1)
+
+
+def test_focus_stays_on_the_heads_when_they_are_drawn_anew(page, b):
+    b.get_by_role("radio").nth(6).focus()  # the chosen one: layer 2, head 3
+    sentence_box(b).evaluate(  # as a training does, without a hand on the box
+        "(box) => { box.value = 'one two'; box.dispatchEvent(new Event('input')); }"
+    )
+    until(check, b, layered("one two"), layer=1, head=2, word=1)
+    assert b.get_by_role("radio").nth(6).evaluate("n => n === document.activeElement")
+    page.keyboard.press("ArrowLeft")
+    until(check, b, layered("one two"), layer=1, head=1, word=1)
+
+
+def test_word_by_click_and_list(a):
+    a.locator(".mha-title").scroll_into_view_if_needed()
+
+    def click(x, i):  # again, if the page has moved meanwhile
+        box = a.locator(".mha-cells").bounding_box()
+        a.page.mouse.click(box["x"] + x, box["y"] + (i + 0.5) * box["height"] / 11)
+        a.page.mouse.move(0, 0)
+        check(a, attend(SENTENCE), head=1, word=i)
+
+    until(click, 40, 3)
+    until(click, -20, 5)  # its name
+    control(a, "combobox", "Word").select_option("11 tired")
+    check(a, attend(SENTENCE), head=1, word=10)
+
+
+def test_hover_tells_the_exact_weight(b):
+    maps = layered(LAYERED)
+    b.scroll_into_view_if_needed()
+
+    def hover(i, j):  # again, if the page has moved meanwhile
+        box = b.locator(".mha-cells").bounding_box()
+        b.page.mouse.move(
+            box["x"] + (j + 0.5) * box["width"] / 4,
+            box["y"] + (i + 0.5) * box["height"] / 4,
+        )
+        said = b.locator(".mha-words").text_content()
+        assert f"gives {maps.weights[1, 2, i, j]:.3f} of its attention" in said
+        assert f"“\u2068{maps.tokens[j]}\u2069”" in said
+
+    for i, j in [(0, 3), (2, 1), (3, 3)]:
+        until(hover, i, j)
+    b.page.mouse.move(0, 0)
+    check(b, maps, layer=1, head=2, word=1)
+
+
+def test_minus_another_head(a, b):
+    control(a, "combobox", "Minus").select_option("3 word before")
+    check(a, attend(SENTENCE), head=1, word=8, minus=2)
+    control(b, "combobox", "Minus").select_option("1 one")
+    control(b, "combobox", "Layer").select_option("1")
+    check(b, layered(LAYERED), layer=0, head=2, word=1, minus=0)
+    control(b, "combobox", "Minus").select_option("none")
+    check(b, layered(LAYERED), layer=0, head=2, word=1)
+
+
+def test_python_and_page_agree(page, shown):
+    widget, a = shown
+    control(a, "combobox", "Head").select_option("0")
+    control(a, "combobox", "Minus").select_option("2")
+    control(a, "combobox", "Word").select_option("4")
+    chosen = [0, 2, 4]
+    until_python(page, lambda: [widget.head, widget.compare, widget.word] == chosen)
+    widget.head, widget.compare, widget.word, widget.temperature = 2, -1, 3, 4.0
+    maps = attend(SENTENCE, temperature=4)
+    check(a, maps, head=2, word=3)
+    assert control(a, "slider", "Temperature").input_value() == "4"
+    widget.head = 99  # no such head: the last one
+    check(a, maps, head=2, word=3)
+
+
+# ---- asking the kernel
+def test_typing_draws_at_every_key(page, a):
+    first = int(a.get_attribute("data-number"))
+    box = sentence_box(a)
+    box.focus()
+    page.keyboard.press("End")
+    for text in (" a", "n", "d sleeps"):
+        before = box.input_value()
+        page.keyboard.type(text)
+        until(check, a, attend(before + text), head=1, word=8)
+    assert int(a.get_attribute("data-number")) >= first + 3
+    assert message(a) == ""
+    box.fill("The wug slept")
+    until(check, a, attend("The wug slept"), head=1)
+    until_message(a, "Not in the lexicon: wug")
+
+
+def test_causal_mask_and_temperature_to_both_ends(a):
+    control(a, "radio", "Head 1 subject").click()  # one that the mask changes
+    control(a, "checkbox", "Causal mask").uncheck()
+    until(check, a, attend(SENTENCE, causal=False), head=0, word=8)
+    slider = control(a, "slider", "Temperature")
+    slider.focus()
+    for key, degree in (("Home", 0.1), ("End", 4.0), ("ArrowLeft", 3.9)):
+        a.page.keyboard.press(key)
+        maps = attend(SENTENCE, causal=False, temperature=degree)
+        until(check, a, maps, head=0, word=8)
+        assert a.locator("output").text_content() == f"{degree:.1f}"
+    control(a, "checkbox", "Causal mask").check()
+    until(check, a, attend(SENTENCE, temperature=3.9), head=0, word=8)
+
+
+def test_special_tokens_are_hidden_and_shown_again(host):
+    c = host.show(Explorer(slow))
+    for shown in (False, True):
+        control(c, "checkbox", "[CLS] and [SEP]").set_checked(shown)
+        until(check, c, slow("The cat sat on the mat", special=shown))
+
+
+def test_dragged_slider_ends_on_its_last_value(host):
+    c = host.show(Explorer(slow))
+    slider = control(c, "slider", "Temperature")
+    calls.clear()
+    start = time.monotonic()
+    drag(host.page, slider, 1)
+    seconds = time.monotonic() - start
+    assert slider.input_value() == "4"
+    until(check, c, attend("The cat sat on the mat", temperature=4))
+    assert calls[-1] == 4
+    assert len(calls) <= seconds / 0.1 + 2, calls  # of 30 moves: none piled up
+
+
+def test_a_kernel_that_does_not_answer_is_said(host):
+    a = host.show(Explorer(attend, SENTENCE, head=1, word=8))
+    host.answers = False
+    sentence_box(a).fill("The dog slept")
+    until_message(a, "The kernel does not answer. If it was restarted, run this cell")
+    control(a, "radio", "Head 1 subject").click()  # the last picture stays, and lives
+    check(a, attend(SENTENCE), word=8)
+    assert sentence_box(a).input_value() == "The dog slept"
+
+
+# ---- anything typed
+HOSTILE = {
+    "one word": "tree",
+    "spaces": "   ",
+    "long word": "x" * 300,
+    "formula": r"$\frac{ a $ \(x\) **b** `c`",
+    "markup": "<img src=x onerror=window.hacked=1> <script>hacked=1</script> &lt;",
+    "attribute": '" onmouseover="window.hacked=1 \' > </title><b>b</b>',
+    "emoji": "a 👨‍👩‍👧‍👦 👍🏽 🇫🇷 b",
+    "accents": "e\u0301\u0323\u0302 Z\u0351\u036b\u0343a\u0334",
+    "Chinese": "猫 坐在 垫子 上",
+    "null": "a\0b c\x01 \x7f",
+    "override": "a \u202eevil\u202c b \u2066c d",
+}
+
+
+def plain(text: str) -> str:
+    """Put a mark where no picture can hold a character, as the explorer does."""
+    return re.sub("[\0-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", "\ufffd", text)
+
+
+@pytest.mark.parametrize("sentence", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_sentence_is_drawn_as_it_is(page, b, sentence):
+    sentence_box(b).fill(sentence)
+    maps = layered(sentence)
+    clean = AttentionMaps([plain(token) for token in maps.tokens], maps.weights)
+    until(check, b, clean, layer=1, head=2, word=1)
+    assert b.locator("img, script, b, i").count() == 0
+    assert page.evaluate("window.hacked") is None
+
+
+@pytest.mark.parametrize("sentence", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_sentence_in_the_hand_built_heads(page, a, sentence):
+    sentence_box(a).fill(sentence)
+    try:
+        maps = attend(sentence)
+    except ValueError as error:
+        until_message(a, str(error), "The last picture stays.")
+        check(a, attend(SENTENCE), head=1, word=8)
+    else:
+        clean = AttentionMaps([plain(token) for token in maps.tokens], maps.weights)
+        until(check, a, clean, head=1, word=8 if len(clean.tokens) > 8 else -1)
+    assert a.locator("img, script, b, i").count() == 0
+
+
+@pytest.mark.parametrize("sentence", ["החתול ישב על השטיח", "القط جلس على الحصيرة"])
+def test_right_to_left_text_runs_leftward(b, sentence):
+    sentence_box(b).fill(sentence)
+    until(check, b, layered(sentence), layer=1, head=2, word=1, leftward=True)
+
+
+def test_lone_surrogate(host):
+    widget = Explorer(layered, LAYERED, layer=1, head=2, word=1)
+    b = host.show(widget)
+    sentence_box(b).evaluate(
+        "box => { box.value = 'a \\ud800 b'; box.dispatchEvent(new Event('input')); }"
+    )
+    until(check, b, layered("a \ufffd b"), layer=1, head=2, word=1)
+    widget.sentence = "\ud83d c"
+    until(check, b, layered("\ufffd c"), layer=1, head=2, word=1)
+
+
+def test_what_cannot_be_drawn_is_said_and_the_last_picture_stays(a, b):
+    for explorer, sentence, *parts in (
+        (a, "", "There is no word in this sentence."),
+        (a, "word " * 500, "501 words", "at most 100"),
+        (b, "crash", "attend failed: RuntimeError: <b>broken</b>"),
+    ):
+        sentence_box(explorer).fill(sentence)
+        until_message(explorer, *parts, "The last picture stays.")
+        assert sentence_box(explorer).get_attribute("aria-invalid") == "true"
+    check(a, attend(SENTENCE), head=1, word=8)
+    check(b, layered(LAYERED), layer=1, head=2, word=1)
+    assert b.locator("b").count() == 0
+    control(a, "radio", "Head 1 subject").click()  # and is alive
+    check(a, attend(SENTENCE), word=8)
+    sentence_box(b).fill("well again")
+    until(check, b, layered("well again"), layer=1, head=2, word=1)
+    assert message(b) == ""
+
+
+# ---- for everyone
+def violations(page, where: str = ".mha-explorer") -> list:
+    """Return what is wrong for readers who hear or type, by axe-core's rules."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, where).response["violations"]
+    return [(rule["id"], rule["nodes"][0]["html"]) for rule in found]
+
+
+def test_axe_finds_no_violation(page, a, b):
+    assert violations(page) == []
+    sentence_box(a).fill("")
+    control(a, "combobox", "Minus").select_option("0")
+    control(a, "checkbox", "Projector size").check()
+    until_message(a, "no word")
+    assert violations(page) == []
+
+
+LAST = ["Attention map", "Projector size", "Reset", "Save PNG", "Save SVG"]
+OF_ATTEND = ["Causal mask", "Temperature"]
+
+
+@pytest.mark.parametrize(
+    "source, chosen, names",
+    [
+        (
+            attend,
+            {"sentence": SENTENCE, "head": 1},
+            ["Head", "Minus", "Word", *OF_ATTEND, "Head 2 referent"],
+        ),
+        (
+            layered,
+            {"layer": 1, "head": 2},
+            ["Layer", "Head", "Minus", "Word", "Layer 2, head 3 three"],
+        ),
+        (alone, {}, ["Word"]),  # one head: nothing to choose from
+    ],
+)
+def test_tab_goes_through_labelled_controls_in_order(host, source, chosen, names):
+    page, explorer = host.page, host.show(Explorer(source, **chosen))
+    names = ["Sentence", *names, *LAST]
+    sentence_box(explorer).focus()
+    seen = []
+    for _ in names:
+        seen.append(
+            page.evaluate(
+                """() => {
+                    const node = document.activeElement;
+                    return node.ariaLabel ?? (node.labels?.[0] ?? node)
+                        .innerText.split("\\n")[0];
+                }"""
+            )
+        )
+        page.keyboard.press("Tab")
+    assert seen == names
+    for name in {"Layer", "Head", "Minus", *OF_ATTEND} - set(names):
+        assert not explorer.get_by_label(name, exact=True).is_visible()
+
+
+def test_controls_follow_the_source(host):
+    layers = [1]
+    widget = Explorer(lambda text: alone(text, *layers))
+    d = host.show(widget)
+    assert not d.locator(".mha-glance").is_visible()
+    check(d, alone("The cat sat on the mat"))
+    layers[0] = 3
+    widget.sentence = "A dog"
+    check(d, alone("A dog", 3))
+    control(d, "radio", "Layer 3, head 1").click()
+    check(d, alone("A dog", 3), layer=2)
+    assert control(d, "combobox", "Layer").is_visible()
+    for name in ("Head", "Minus"):
+        assert not d.get_by_label(name, exact=True).is_visible()
+
+
+def smallest_sizes(page) -> dict[str, float]:
+    """Return the size in pixels of the smallest text in each kind of node."""
+    return page.evaluate(
+        """() => {
+            const sizes = {};
+            for (const root of document.querySelectorAll(".mha-explorer")) {
+                const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+                while (walk.nextNode()) {
+                    const node = walk.currentNode.parentElement;
+                    const svg = node.ownerSVGElement;
+                    if (node.localName === "title") continue;
+                    const zoom = svg
+                        ? svg.getBoundingClientRect().width / svg.viewBox.baseVal.width
+                        : 1;
+                    const size = zoom * parseFloat(getComputedStyle(node).fontSize);
+                    sizes[node.localName] = Math.min(size, sizes[node.localName] ?? 99);
+                }
+            }
+            return sizes;
+        }"""
+    )
+
+
+def test_text_is_never_smaller_than_14_pixels(page, a, b):
+    sizes = smallest_sizes(page)
+    assert {"text", "span", "button", "option", "p"} <= set(sizes)
+    assert min(sizes.values()) >= 13.99, sizes
+
+
+def fits(a) -> None:
+    """Fail if a part of an explorer has to be scrolled sideways to be seen."""
+    a.scroll_into_view_if_needed()  # what is out of sight is not laid out
+    for node in (a, a.locator(".mha-stage"), a.locator(".mha-glance")):
+        wide, room = node.evaluate("n => [n.scrollWidth, n.clientWidth]")
+        assert wide <= room
+    edge = a.bounding_box()["x"] + a.bounding_box()["width"]
+    assert edge <= a.evaluate("() => innerWidth")
+    number = a.locator(".mha-number").first.bounding_box()
+    assert number["x"] + number["width"] <= edge
+
+
+@pytest.mark.parametrize("width", [1300, 1050, 950, 700, 600])
+@pytest.mark.parametrize("projector", [False, True], ids=["", "projector"])
+def test_everything_fits(page, a, width, projector):
+    page.set_viewport_size({"width": width, "height": 768})
+    control(a, "checkbox", "Projector size").set_checked(projector)
+    until(fits, a)
+    check(a, attend(SENTENCE), head=1, word=8)
+
+
+def test_list_goes_below_a_map_that_leaves_no_room(page, b):
+    page.set_viewport_size({"width": 700, "height": 768})
+    sentence = " ".join(f"word{i}" for i in range(24))
+    sentence_box(b).fill(sentence)
+
+    def below():
+        check(b, layered(sentence), layer=1, head=2, word=1)
+        cells = b.locator(".mha-cells").bounding_box()
+        number = b.locator(".mha-number").first.bounding_box()
+        assert number["y"] > cells["y"] + cells["height"]
+
+    until(below)
+
+
+# ---- saving
+def test_saved_pictures_show_what_the_page_shows(page, a):
+    control(a, "combobox", "Head").select_option("2")
+    values = attend(SENTENCE).weights[0, 2].astype(np.float32)
+    expected = [color for row in rgb(WEIGHT_MAP, values) for color in row]
+
+    with page.expect_download() as download:
+        control(a, "button", "Save SVG").click()
+    assert download.value.suggested_filename == "attention-head-3.svg"
+    svg = ET.parse(download.value.path()).getroot()
+    cells = svg.find(".//*[@class='mha-cells']")
+    assert [cell.get("fill") for cell in cells] == expected
+    assert "Head 3 word before" in svg.get("aria-label")
+    side, box = float(cells[0].get("width")), svg.get("viewBox").split()
+
+    with page.expect_download() as download:
+        control(a, "button", "Save PNG").click()
+    assert download.value.suggested_filename == "attention-head-3.png"
+    with open(download.value.path(), "rb") as file:
+        image = imread(io.BytesIO(file.read()), format="png")
+    zoom = image.shape[1] / float(box[2])
+    assert zoom >= 1.9
+    for cell, color in zip(cells, expected):
+        # A corner, away from the frame around the chosen word's row.
+        x, y = (float(cell.get(name)) + side / 2 for name in ("x", "y"))
+        seen = np.round(255 * image[round(y * zoom), round(x * zoom), :3]).astype(int)
+        assert "rgb({},{},{})".format(*seen) == color
+
+
+# ---- coming and going
+def test_two_views_of_one_explorer(host):
+    widget = Explorer(attend, SENTENCE, head=1, word=8)
+    a, other = host.show(widget), host.show(widget)
+    control(other, "radio", "Head 1 subject").click()
+    for view in (a, other):
+        check(view, attend(SENTENCE), head=0, word=8)
+    sentence_box(a).fill("The dog slept")
+    for view in (a, other):
+        until(check, view, attend("The dog slept"), head=0)
+    assert sentence_box(other).input_value() == "The dog slept"
+    host.close(other)
+    # What the closed view freed is there again for the one that stays.
+    until_python(host.page, lambda: widget.shown and widget.picture["weights"])
+    control(a, "radio", "Head 3 word before").click()
+    until(check, a, attend("The dog slept"), head=2)
+    host.close(a)
+    until_python(host.page, lambda: not widget.picture["weights"])
+    widget.sentence, widget.head = "nobody looks", 0
