@@ -1,12 +1,151 @@
 // The explorer's front end: one module, no build step. It draws `picture`, which the
 // kernel sends once for each sentence, and lets the reader choose in the page. What a
 // reader typed reaches the page as text nodes and attributes only, never as markup.
+//
+// Pure functions come first, then the parts of the page, then `render`, which wires
+// them. A part is made from callbacks and gives back its `node`, `draw(shown)` and
+// `free()`. What is shown is one value, which only `render` replaces:
+//   maps    the words and weights of a sentence, as `readPicture` returns them
+//   choice  which layer, head and word is looked at, and the head to compare with
+//   cell    [row, column] under the pointer, or null
+//   place   where things stand in the drawing, as `layout` returns it, and the labels
+//   said    the row of the chosen word, or that cell, in words
+// A part draws anew what hangs on a value that is another one now, and leaves the rest.
 
 const SVG = "http://www.w3.org/2000/svg";
 const FONT = 14; // px at 100 %, the smallest text drawn
 const FAMILY = 'system-ui, "Segoe UI", "Helvetica Neue", sans-serif';
-const LABEL_FONT = `600 ${FONT}px ${FAMILY}`;
+const INK = "#1a1a1a", ACCENT = "#0b5cad";
+const SMALLEST = 0.005; // a smaller share has no line and is not told
 
+// ---- numbers and words
+const between = (low, value, high) => Math.max(low, Math.min(high, value));
+const range = (n) => Array.from({ length: n }, (_, i) => i);
+export const digits = (value, places = 3) =>
+  value.toFixed(places).replace(/^-(0\.0+)$/, "$1");
+// Without what a picture cannot hold, and what would turn around the text after it.
+const plain = (text) =>
+  text.replace(/[\0-\x08\x0b-\x1f\x7f\ufffe\uffff\u202a-\u202e\u2066-\u2069]/g, "�");
+const isolate = (word) => `“\u2068${word}\u2069”`; // a word keeps its own direction
+const readsLeftward = (text) =>
+  /^\P{L}*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}]/u.test(
+    text,
+  );
+
+// ---- what the kernel sent, and what of it is looked at
+export function readPicture(picture) {
+  const { number, inputs, error, note, shape, tokens, weights } = picture;
+  const [numLayers, numHeads, n] = shape;
+  const words = tokens.map(plain);
+  const { buffer, byteOffset, byteLength } = weights; // part of a whole message
+  return {
+    number, inputs, numLayers, numHeads, n, words,
+    message: plain(error ? `${error} The last picture stays.` : note),
+    isError: Boolean(error),
+    headNames: picture.head_names.map(plain),
+    weights: new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength)),
+    leftward: readsLeftward(words.join(" ")),
+  };
+}
+
+// What is asked for, as far as there is such a layer, head or word.
+export function choose({ layer, head, compare, word }, { numLayers, numHeads, n }) {
+  return {
+    layer: between(0, layer, numLayers - 1),
+    head: between(0, head, numHeads - 1),
+    compare: between(-1, compare, numHeads - 1), // -1: with none
+    word: word < 0 || word >= n ? n - 1 : word,
+  };
+}
+
+const weightAt = ({ numHeads, n, weights }, layer, head, i, j) =>
+  weights[((layer * numHeads + head) * n + i) * n + j];
+const valueAt = (maps, { layer, head, compare }, i, j) =>
+  weightAt(maps, layer, head, i, j) -
+  (compare < 0 ? 0 : weightAt(maps, layer, compare, i, j));
+// Where word j stands among the columns, and which word stands at column j.
+const column = ({ leftward, n }, j) => (leftward ? n - 1 - j : j);
+
+const headName = ({ headNames }, head) =>
+  headNames[head] ? `${head + 1} ${headNames[head]}` : `${head + 1}`;
+const fullName = (maps, layer, head) =>
+  (maps.numLayers > 1 ? `Layer ${layer + 1}, head ` : "Head ") + headName(maps, head);
+
+// The row of the chosen word, or the cell under the pointer, as a sentence.
+export function sayRow({ maps, choice, cell }) {
+  const { layer, head, compare } = choice;
+  const i = cell ? cell[0] : choice.word;
+  const name = (j) => isolate(maps.words[j]);
+  const size = (j) => Math.abs(valueAt(maps, choice, i, j));
+  const told = cell
+    ? [cell[1]]
+    : range(maps.n)
+        .sort((a, b) => size(b) - size(a))
+        .slice(0, 3)
+        .filter((j, k) => k === 0 || size(j) >= SMALLEST);
+  const shares = told
+    .map((j) => `${digits(valueAt(maps, choice, i, j), cell ? 3 : 2)} to ${name(j)}`)
+    .join(", ");
+  return compare < 0
+    ? `${fullName(maps, layer, head)}: ${name(i)} gives ` +
+        `${shares.replace(" to ", " of its attention to ")}.`
+    : `${name(i)}: head ${headName(maps, head)} minus head ` +
+        `${headName(maps, compare)} is ${shares}.`;
+}
+
+// ---- colours: 256 steps of three bytes for each kind of map, and one for each head
+export function readColors({ weights, difference, heads }) {
+  const steps = (bytes) =>
+    range(256).map((i) => [0, 1, 2].map((k) => bytes.getUint8(3 * i + k)));
+  const css = (colors) => colors.map((color) => `rgb(${color})`);
+  const bytes = steps(weights), weightColors = css(bytes);
+  const differenceColors = css(steps(difference));
+  const step = (value) => between(0, Math.floor(value * 256), 255);
+  return {
+    bytesOf: (weight) => bytes[step(weight)],
+    table: ({ compare }) => (compare < 0 ? weightColors : differenceColors),
+    ofCell: (value, { compare }) =>
+      compare < 0 ? weightColors[step(value)] : differenceColors[step((value + 1) / 2)],
+    ofHead: ({ head }) => heads[head % heads.length],
+    ofLine: (value, { head, compare }) =>
+      compare < 0 ? heads[head % heads.length] : differenceColors[value > 0 ? 230 : 25],
+  };
+}
+
+// ---- where things stand in the drawing
+// From left to right: words, map, lines, words and numbers. Lines and what follows
+// stand below the map where there is not even room for small cells and short lines.
+// All is in the drawing's own units but `room`, the width of the page, in pixels:
+// `zoom` of them are one unit. The widest label is `wide`.
+export function layout({ n, wide, room, projector }) {
+  const left = wide + 10, after = wide + 62, small = 19, short = 44;
+  const space = Math.max(300, room - 16), large = 20 / 14;
+  const fit = space / (left + n * small + short + after); // at which zoom all just fits
+  const zoom = !projector ? 1 : fit < 1.2 ? large : Math.min(fit, large);
+  const beside = zoom <= fit, rest = space / zoom - left - (beside ? after : 0);
+  const side = between(small, Math.floor((rest - (beside ? 100 : 0)) / n), 28);
+  const fan = beside ? between(short, rest - n * side, 130) : 100;
+  const top = 26 + Math.ceil(wide * 0.77) + 12; // labels lean by 50 degrees
+  const right = left + n * side, bottom = top + n * side;
+  const rows = beside ? top : bottom + 48; // the top of the list
+  const start = beside ? right : left, end = start + fan; // of the lines
+  return {
+    left, top, side, right, bottom, rows, start, end, zoom, beside,
+    numbers: end + after - 4, // where they end
+    width: Math.max(right, end + after, left + 330),
+    height: (beside ? bottom : rows + n * side) + 36,
+  };
+}
+
+// What of the map is at a point, in the drawing's units: [row, column], or [row, null]
+// for the name of a row.
+export function under(x, y, { n, leftward }, { left, top, side, right }) {
+  const i = Math.floor((y - top) / side);
+  if (i < 0 || i >= n || x >= right) return null;
+  return [i, x < left ? null : column({ n, leftward }, Math.floor((x - left) / side))];
+}
+
+// ---- nodes
 function make(tag, attributes = {}, ...children) {
   const node =
     tag in { svg: 0, g: 0, rect: 0, text: 0, path: 0, title: 0, circle: 0 }
@@ -17,357 +156,351 @@ function make(tag, attributes = {}, ...children) {
   node.append(...children);
   return node;
 }
+const labelled = (text, control, name = "") =>
+  make("label", { class: name }, make("span", {}, text), control);
+const display = (node, wanted) => { node.style.display = wanted ? "" : "none"; };
 
-// The colours of a map, 256 steps of three bytes, as numbers or as CSS.
-const readColors = (bytes) =>
-  Array.from({ length: 256 }, (_, i) => [0, 1, 2].map((k) => bytes.getUint8(3 * i + k)));
-const css = (colors) => colors.map((color) => `rgb(${color})`);
+function update(node, attributes) { // what is as it was costs the browser nothing
+  for (const [name, value] of Object.entries(attributes))
+    if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+}
+const differ = (drawn, shown, ...names) =>
+  names.some((name) => drawn[name] !== shown[name]);
 
-// Cut a long word between two characters as people see them, so that it fits.
+// Words cut between two characters as people see them, so that they fit.
 const ruler = document.createElement("canvas").getContext("2d");
 const segmenter = new Intl.Segmenter();
-function shorten(word, width) {
-  ruler.font = LABEL_FONT;
-  if (ruler.measureText(word).width <= width) return word;
-  let short = "";
-  for (const { segment } of segmenter.segment(word)) {
-    if (ruler.measureText(short + segment + "…").width > width) break;
-    short += segment;
-  }
-  return short + "…";
+function measure(words, widest = 110) {
+  ruler.font = `600 ${FONT}px ${FAMILY}`;
+  const widthOf = (text) => ruler.measureText(text).width;
+  const shorten = (word) => {
+    if (widthOf(word) <= widest) return word;
+    let short = "";
+    for (const { segment } of segmenter.segment(word)) {
+      if (widthOf(short + segment + "…") > widest) break;
+      short += segment;
+    }
+    return short + "…";
+  };
+  const labels = words.map(shorten);
+  return { labels, wide: Math.ceil(Math.max(40, ...labels.map(widthOf))) };
+}
+function arrange({ n, words }, room, projector) {
+  const { labels, wide } = measure(words);
+  return { labels, ...layout({ n, wide, room, projector }) };
 }
 
-const number = (value, digits = 3) => value.toFixed(digits).replace(/^-(0\.0+)$/, "$1");
-const between = (low, value, high) => Math.max(low, Math.min(high, value));
-// Without what a picture cannot hold, and what would turn around the text after it.
-const plain = (text) =>
-  text.replace(/[\0-\x08\x0b-\x1f\x7f\ufffe\uffff\u202a-\u202e\u2066-\u2069]/g, "�");
-const isolate = (word) => `“\u2068${word}\u2069”`; // a word keeps its own direction
-const readsLeftward = (text) =>
-  /^\P{L}*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}]/u.test(
-    text,
-  );
-
-function render({ model, el }) {
-  const colors = model.get("colors");
-  const weightColors = css(readColors(colors.weights));
-  const differenceColors = css(readColors(colors.difference));
-  const headColor = (head) => colors.heads[head % colors.heads.length];
-
-  // ---- controls
-  const labelled = (text, control, name = "") =>
-    make("label", { class: name }, make("span", {}, text), control);
-  const show = (node, wanted) => { node.style.display = wanted ? "" : "none"; };
+// ---- the controls above: what is asked of the kernel, and what is looked at
+function makeControls({ ask, pick }) {
   const sentence = make("input", {
-    type: "text", dir: "auto", spellcheck: "false", autocomplete: "off", maxlength: 20000,
+    type: "text", dir: "auto", spellcheck: "false", autocomplete: "off",
+    maxlength: 20000,
   });
-  const layer = make("select"), head = make("select");
-  const compare = make("select"), word = make("select");
+  const titles = { layer: "Layer", head: "Head", compare: "Minus", word: "Word" };
+  const selects = Object.entries(titles).map(([name, text]) => {
+    const select = make("select");
+    select.addEventListener("input", () => pick({ [name]: Number(select.value) }));
+    return { name, select, label: labelled(text, select) };
+  });
   const switches = ["causal", "special"].map((name) => {
     const box = make("input", { type: "checkbox" });
+    box.addEventListener("input", ask);
     const text = name === "causal" ? "Causal mask" : "[CLS] and [SEP]";
     return { name, box, label: labelled(text, box) };
   });
-  const temperature = make("input", { type: "range", min: 0.1, max: 4, step: 0.1 });
+  const slider = make("input", { type: "range", min: 0.1, max: 4, step: 0.1 });
   const degree = make("output");
-  const projector = make("input", { type: "checkbox" });
-  const reset = make("button", { type: "button" }, "Reset");
-  const savePng = make("button", { type: "button" }, "Save PNG");
-  const saveSvg = make("button", { type: "button" }, "Save SVG");
-  const layerLabel = labelled("Layer", layer), headLabel = labelled("Head", head);
-  const compareLabel = labelled("Minus", compare);
-  const temperatureLabel = make("span", {}, labelled("Temperature", temperature), degree);
-  const message = make("p", { class: "mha-message", role: "status" });
-  const heads = make("div", {
-    class: "mha-heads", role: "radiogroup", "aria-label": "All heads",
+  const temperature = make("span", {}, labelled("Temperature", slider), degree);
+  const node = make("div", { class: "mha-bar" },
+    labelled("Sentence", sentence, "mha-sentence"),
+    ...selects.map(({ label }) => label), ...switches.map(({ label }) => label),
+    temperature);
+
+  const showDegree = () => { degree.textContent = Number(slider.value).toFixed(1); };
+  sentence.addEventListener("input", (event) => { if (!event.isComposing) ask(); });
+  sentence.addEventListener("compositionend", ask);
+  slider.addEventListener("input", () => {
+    showDegree();
+    ask();
   });
-  const glance = make("canvas", { "aria-hidden": "true" });
-  const axes = make("p", { class: "mha-axes" },
-    "All heads: a row for each layer, a column for each head.");
-  const allHeads = make("div", { class: "mha-glance" }, heads, glance);
-  const stage = make("div", {
-    class: "mha-stage", tabindex: 0, role: "group", "aria-label": "Attention map",
-  });
-  const inWords = make("p", { class: "mha-words", "aria-live": "polite" });
-  const root = make(
-    "div",
-    { class: "mha-explorer" },
-    make("div", { class: "mha-bar" },
-      labelled("Sentence", sentence, "mha-sentence"),
-      layerLabel, headLabel, compareLabel, labelled("Word", word),
-      ...switches.map(({ label }) => label), temperatureLabel),
-    message, axes, allHeads, stage, inWords,
-    make("div", { class: "mha-bar" },
-      labelled("Projector size", projector), reset, savePng, saveSvg),
-  );
-
-  // JupyterLab would take letters and arrow keys for commands of its own, but in a text.
-  root.addEventListener("focusin", ({ target }) => {
-    if (!target.matches(":read-write")) target.dataset.lmSuppressShortcuts = "true";
-  });
-
-  // ---- what is shown
-  let picture, words, weights, layers, count, n, leftward; // set by `receive`
-  let l, h, minus, chosenWord; // the layer, head and so on, set by `look`
-  let hovered = null; // [row, column] under the pointer
-
-  function look() {
-    const [layer, head, compare, word] = ["layer", "head", "compare", "word"].map(
-      (name) => model.get(name),
-    );
-    l = between(0, layer, layers - 1);
-    h = between(0, head, count - 1);
-    minus = between(-1, compare, count - 1);
-    chosenWord = word < 0 || word >= n ? n - 1 : word;
-  }
-
-  const weight = (l, h, i, j) => weights[((l * count + h) * n + i) * n + j];
-  const shown = (i, j) => weight(l, h, i, j) - (minus < 0 ? 0 : weight(l, minus, i, j));
-  const step = (value) => between(0, Math.floor(value * 256), 255);
-  const color = (value) =>
-    minus < 0 ? weightColors[step(value)] : differenceColors[step((value + 1) / 2)];
-  const column = (j) => (leftward ? n - 1 - j : j); // right-to-left text runs leftward
-  const headName = (h) => {
-    const name = picture.head_names[h];
-    return name ? `${h + 1} ${plain(name)}` : `${h + 1}`;
-  };
-  const fullName = (h, layer = l) =>
-    (layers > 1 ? `Layer ${layer + 1}, head ` : "Head ") + headName(h);
-
-  function fill(select, options, chosen) {
-    select.replaceChildren(
-      ...options.map(([value, text]) => make("option", { value }, text)),
-    );
-    select.value = chosen;
-  }
 
   function showInputs(inputs) {
     if (sentence.value !== inputs.sentence) sentence.value = inputs.sentence;
     for (const { name, box, label } of switches) {
-      show(label, inputs[name] !== undefined);
+      display(label, inputs[name] !== undefined);
       box.checked = inputs[name];
     }
-    show(temperatureLabel, inputs.temperature !== undefined);
-    temperature.value = inputs.temperature ?? 1;
+    display(temperature, inputs.temperature !== undefined);
+    slider.value = inputs.temperature ?? 1;
     showDegree();
   }
-  const showDegree = () => {
-    degree.textContent = Number(temperature.value).toFixed(1);
-  };
 
-  function receive() {
-    show(root, picture || model.get("picture").inputs);
-    if (!model.get("picture").inputs) { // freed: another view of it was closed
-      model.set("shown", true);
-      return model.save_changes();
-    }
-    picture = model.get("picture");
-    const { error, note } = picture;
-    message.textContent = plain(error ? `${error} The last picture stays.` : note);
-    message.classList.toggle("mha-error", Boolean(error));
-    sentence.setAttribute("aria-invalid", Boolean(error));
-    [layers, count, n] = picture.shape;
-    words = picture.tokens.map(plain);
-    const view = picture.weights;
-    weights = new Float32Array(
-      view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength),
+  // Of the inputs that the kernel knows, those that say something else by now.
+  function news(known) {
+    const inputs = { sentence: sentence.value.toWellFormed?.() ?? sentence.value };
+    for (const { name, box } of switches) inputs[name] = box.checked;
+    inputs.temperature = Number(slider.value);
+    return Object.entries(inputs).filter(
+      ([name, value]) => known[name] !== undefined && known[name] !== value,
     );
-    leftward = readsLeftward(words.join(" "));
-    hovered = null;
-    look();
-    if (!edited) showInputs(picture.inputs);
-    show(layerLabel, layers > 1); // nothing to choose from: no control
-    show(headLabel, count > 1);
-    show(compareLabel, count > 1);
-    show(allHeads, layers * count > 1);
-    show(axes, layers > 1); // one layer's heads have their names below them
-    fill(layer, Array.from({ length: layers }, (_, i) => [i, i + 1]), l);
-    const all = Array.from({ length: count }, (_, i) => [i, headName(i)]);
-    fill(head, all, h);
-    fill(compare, [[-1, "none"], ...all], minus);
-    fill(word, words.map((t, i) => [i, `${i + 1} ${t}`]), chosenWord);
-    drawHeads();
-    layMap();
-    root.dataset.number = picture.number;
   }
 
-  // ---- all heads at a glance: on one canvas, for one in each button would be slow
-  const sheet = document.createElement("canvas"); // a pixel for each weight
-  function drawHeads() {
-    [sheet.width, sheet.height] = [count * n || 1, layers * n || 1];
+  let drawn = {};
+  function draw(shown) {
+    const { maps, choice } = shown, { numLayers, numHeads } = maps;
+    if (differ(drawn, shown, "maps")) {
+      sentence.setAttribute("aria-invalid", maps.isError);
+      const heads = range(numHeads).map((head) => [head, headName(maps, head)]);
+      const options = {
+        layer: range(numLayers).map((layer) => [layer, layer + 1]),
+        head: heads,
+        compare: [[-1, "none"], ...heads],
+        word: maps.words.map((word, i) => [i, `${i + 1} ${word}`]),
+      };
+      for (const { name, select, label } of selects) {
+        const few = name === "layer" ? numLayers < 2 : name !== "word" && numHeads < 2;
+        display(label, !few); // nothing to choose from: no control
+        select.replaceChildren(
+          ...options[name].map(([value, text]) => make("option", { value }, text)),
+        );
+      }
+    }
+    if (differ(drawn, shown, "maps", "choice"))
+      for (const { name, select } of selects) select.value = choice[name];
+    drawn = shown;
+  }
+  return { node, draw, showInputs, news, free: () => { drawn = {}; } };
+}
+
+// ---- asking the kernel: one question at a time, and then the latest one
+function makeQuestions({ news, send }) {
+  const node = make("p", { class: "mha-message", role: "status" });
+  let waiting = null, edited = false, drawn = {};
+
+  function ask() {
+    edited = true;
+    if (waiting) return;
+    edited = false;
+    const changes = news();
+    if (!changes.length) return;
+    waiting = setTimeout(() => {
+      node.textContent =
+        "The kernel does not answer. If it was restarted, run this cell again.";
+    }, 1000);
+    send(changes);
+  }
+
+  // Take an answer in; what was typed meanwhile stays, and is asked next.
+  function answered(take) {
+    clearTimeout(waiting);
+    waiting = null;
+    take(edited);
+    if (edited) ask();
+  }
+
+  function draw(shown) {
+    if (!differ(drawn, shown, "maps")) return;
+    node.textContent = shown.maps.message;
+    node.classList.toggle("mha-error", shown.maps.isError);
+    drawn = shown;
+  }
+
+  function free() {
+    clearTimeout(waiting);
+    drawn = {};
+  }
+  return { node, ask, answered, draw, free };
+}
+
+// ---- all heads at a glance: on one canvas, for one in each button would be slow
+function makeGlance({ colors, pick }) {
+  const axes = make("p", { class: "mha-axes" },
+    "All heads: a row for each layer, a column for each head.");
+  const buttons = make("div", {
+    class: "mha-heads", role: "radiogroup", "aria-label": "All heads",
+  });
+  const canvas = make("canvas", { "aria-hidden": "true" });
+  const grid = make("div", { class: "mha-glance" }, buttons, canvas);
+  const sheet = make("canvas"); // all maps, a pixel for each weight
+  let drawn = {};
+
+  function paintSheet(maps) {
+    const { numLayers, numHeads, n } = maps;
+    [sheet.width, sheet.height] = [numHeads * n || 1, numLayers * n || 1];
     const context = sheet.getContext("2d");
     const pixels = context.createImageData(sheet.width, sheet.height);
-    const table = readColors(colors.weights);
-    for (let row = 0, at = 0; row < layers * n; row++)
-      for (let h = 0; h < count; h++)
+    for (let y = 0, at = 0; y < numLayers * n; y++)
+      for (let head = 0; head < numHeads; head++)
         for (let j = 0; j < n; j++, at += 4) {
-          const value = weight(Math.floor(row / n), h, row % n, column(j));
-          pixels.data.set(table[step(value)], at);
+          const layer = Math.floor(y / n);
+          const weight = weightAt(maps, layer, head, y % n, column(maps, j));
+          pixels.data.set(colors.bytesOf(weight), at);
           pixels.data[at + 3] = 255;
         }
     context.putImageData(pixels, 0, 0);
-    const side = layers > 1 ? between(20, Math.floor(400 / count), 40) : 48;
-    heads.style.gridTemplateColumns =
-      layers > 1 ? `repeat(${count}, auto)` : "repeat(auto-fill, minmax(7em, auto))";
-    heads.style.width = layers > 1 ? "max-content" : ""; // one layer goes on below
-    const focused = heads.contains(document.activeElement);
-    heads.replaceChildren();
-    for (let l = 0; l < layers; l++)
-      for (let h = 0; h < count; h++) {
-        const map = make("span"); // where its part of the sheet will be
-        map.style.width = map.style.height = `calc(${side} / ${FONT} * var(--size))`;
+  }
+
+  function makeButtons(maps) {
+    const { numLayers, numHeads } = maps, layered = numLayers > 1;
+    const side = layered ? between(20, Math.floor(400 / numHeads), 40) : 48;
+    buttons.style.gridTemplateColumns =
+      layered ? `repeat(${numHeads}, auto)` : "repeat(auto-fill, minmax(7em, auto))";
+    buttons.style.width = layered ? "max-content" : ""; // one layer goes on below
+    buttons.replaceChildren();
+    for (let layer = 0; layer < numLayers; layer++)
+      for (let head = 0; head < numHeads; head++) {
+        const spot = make("span"); // where its part of the sheet will be
+        spot.style.width = spot.style.height = `calc(${side} / ${FONT} * var(--size))`;
+        const name = fullName(maps, layer, head);
         const button = make(
           "button",
           {
             class: "mha-head", type: "button", role: "radio", tabindex: -1,
-            "aria-label": fullName(h, l), title: fullName(h, l), "aria-checked": "false",
+            "aria-label": name, title: name, "aria-checked": "false",
           },
-          map,
+          spot,
         );
-        if (layers === 1) button.append(headName(h));
-        button.addEventListener("click", () => choose({ layer: l, head: h }));
-        heads.append(button);
+        if (!layered) button.append(headName(maps, head));
+        button.addEventListener("click", () => pick({ layer, head }));
+        buttons.append(button);
       }
-    placeHeads();
-    markHead();
-    if (focused) heads.children[l * count + h]?.focus({ preventScroll: true });
   }
 
-  function placeHeads() {
-    const { offsetWidth, offsetHeight } = heads, dots = devicePixelRatio;
-    [glance.width, glance.height] = [offsetWidth * dots, offsetHeight * dots];
-    [glance.style.width, glance.style.height] = [`${offsetWidth}px`, `${offsetHeight}px`];
-    const context = glance.getContext("2d");
+  function copySheet({ numHeads, n }) {
+    const { offsetWidth, offsetHeight } = buttons, dots = devicePixelRatio;
+    [canvas.width, canvas.height] = [offsetWidth * dots, offsetHeight * dots];
+    canvas.style.width = `${offsetWidth}px`;
+    canvas.style.height = `${offsetHeight}px`;
+    const context = canvas.getContext("2d");
     context.scale(dots, dots);
     context.imageSmoothingEnabled = false;
-    [...heads.children].forEach(({ firstChild: map }, i) => {
-      const from = [(i % count) * n, Math.floor(i / count) * n, n, n];
-      const { offsetLeft, offsetTop, offsetWidth } = map;
-      context.drawImage(sheet, ...from, offsetLeft, offsetTop, offsetWidth, offsetWidth);
+    [...buttons.children].forEach(({ firstChild: spot }, i) => {
+      const from = [(i % numHeads) * n, Math.floor(i / numHeads) * n, n, n];
+      const { offsetLeft, offsetTop, offsetWidth: side } = spot;
+      context.drawImage(sheet, ...from, offsetLeft, offsetTop, side, side);
     });
   }
 
-  function markHead() {
-    const mark = (button, chosen) => {
-      button?.setAttribute("aria-checked", chosen);
-      button?.setAttribute("tabindex", chosen ? 0 : -1);
+  function mark(chosen) {
+    const set = (button, is) => {
+      button?.setAttribute("aria-checked", is);
+      button?.setAttribute("tabindex", is ? 0 : -1);
     };
-    mark(heads.querySelector("[aria-checked=true]"), false);
-    mark(heads.children[l * count + h], true);
+    set(buttons.querySelector("[aria-checked=true]"), false);
+    set(chosen, true);
   }
 
-  heads.addEventListener("keydown", (event) => {
-    const across = layers > 1 ? count : 1; // up and down change the layer
+  buttons.addEventListener("keydown", (event) => {
+    const { numLayers, numHeads } = drawn.maps;
+    const across = numLayers > 1 ? numHeads : 1; // up and down change the layer
     const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across };
     if (!(event.key in move)) return;
     event.preventDefault();
-    const to = [...heads.children].indexOf(document.activeElement) + move[event.key];
-    if (to < 0 || to >= heads.children.length) return;
-    choose({ layer: Math.floor(to / count), head: to % count });
-    heads.children[to].focus();
+    const to = [...buttons.children].indexOf(document.activeElement) + move[event.key];
+    if (to < 0 || to >= buttons.children.length) return;
+    pick({ layer: Math.floor(to / numHeads), head: to % numHeads });
+    buttons.children[to].focus();
   });
 
-  // ---- the chosen head: `layMap` when words or sizes change, `paint` when a choice does
-  let svg, cells, title, dot, bar, rowNames, rowLayer, list; // drawn
-  let place; // where things stand
+  function draw(shown) {
+    const { maps, choice } = shown, { numLayers, numHeads } = maps;
+    const isNew = differ(drawn, shown, "maps");
+    const focused = isNew && buttons.contains(document.activeElement);
+    if (isNew) {
+      display(grid, numLayers * numHeads > 1);
+      display(axes, numLayers > 1); // one layer's heads have their names below them
+      paintSheet(maps);
+      makeButtons(maps);
+    }
+    if (differ(drawn, shown, "maps", "place")) copySheet(maps);
+    const chosen = buttons.children[choice.layer * numHeads + choice.head];
+    if (differ(drawn, shown, "maps", "choice")) mark(chosen);
+    if (focused) chosen?.focus({ preventScroll: true });
+    drawn = shown;
+  }
 
-  function layMap() {
-    show(stage, n);
-    if (!n) return; // what was freed cannot be computed again, as the message says
-    ruler.font = LABEL_FONT;
-    const labels = words.map((word) => shorten(word, 110));
-    const wide = Math.ceil(Math.max(40, ...labels.map((t) => ruler.measureText(t).width)));
-    // From left to right: words, map, lines, words and numbers. Lines and what follows
-    // stand below the map where there is not even room for small cells and short lines.
-    const left = wide + 10, after = wide + 62, small = 19, short = 44;
-    const free = Math.max(300, stage.offsetWidth - 16), large = 20 / 14;
-    const fit = free / (left + n * small + short + after); // at which zoom all just fits
-    const zoom = !projector.checked ? 1 : fit < 1.2 ? large : Math.min(fit, large);
-    const beside = zoom <= fit, room = free / zoom - left - (beside ? after : 0);
-    const side = between(small, Math.floor((room - (beside ? 100 : 0)) / n), 28);
-    const fan = beside ? between(short, room - n * side, 130) : 100;
-    const top = 26 + Math.ceil(wide * 0.77) + 12; // labels lean by 50 degrees
-    const right = left + n * side, bottom = top + n * side;
-    const rows = beside ? top : bottom + 48, start = beside ? right : left;
-    const end = start + fan;
-    place = { left, top, side, right, bottom, rows, start, end, labels, zoom };
-    const width = Math.max(right, end + after, left + 330);
-    const height = (beside ? bottom : rows + n * side) + 36;
+  function free() {
+    canvas.width = sheet.width = 0;
+    drawn = {};
+  }
+  return { node: make("div", {}, axes, grid), draw, free };
+}
 
-    cells = make("g", { class: "mha-cells", "shape-rendering": "crispEdges" });
+// ---- the map of the chosen head, with room in the same drawing for its row
+function makeMap({ colors, row, pick, point }) {
+  const node = make("div", {
+    class: "mha-stage", tabindex: 0, role: "group", "aria-label": "Attention map",
+  });
+  let drawn = {}, drawing; // the nodes that change
+
+  function build({ maps, place }) {
+    const { n, words } = maps;
+    const { left, top, side, right, width, height, zoom, labels } = place;
+    const cells = make("g", { class: "mha-cells", "shape-rendering": "crispEdges" });
     for (let i = 0; i < n; i++)
       for (let j = 0; j < n; j++)
         cells.append(
           make("rect", {
-            x: left + column(j) * side, y: top + i * side, width: side, height: side,
+            x: left + column(maps, j) * side, y: top + i * side,
+            width: side, height: side,
           }),
         );
-    const lean = make("g", { transform: "rotate(-50)" });
     const full = (i) => make("title", {}, words[i]);
-    rowNames = labels.map((label, i) => make("text", {
+    const rowNames = labels.map((label, i) => make("text", {
       x: left - 6, y: top + (i + 0.5) * side, dy: "0.35em", "text-anchor": "end",
     }, label, full(i)));
-    const text = make("g", { class: "mha-labels" }, lean, ...rowNames);
-    list = make("g", { class: "mha-list" });
     const angle = (-50 * Math.PI) / 180, cos = Math.cos(angle), sin = Math.sin(angle);
-    labels.forEach((label, i) => {
-      const x = left + (column(i) + 0.55) * side, up = top - 8;
-      const y = { y: rows + (i + 0.5) * side, dy: "0.35em" };
-      const number = { "text-anchor": "end", "font-variant-numeric": "tabular-nums" };
+    const lean = make("g", { transform: "rotate(-50)" });
+    labels.forEach((label, j) => {
+      const x = left + (column(maps, j) + 0.55) * side, y = top - 8;
       lean.append(
-        make("text", { x: x * cos + up * sin, y: up * cos - x * sin }, label, full(i)),
-      );
-      list.append(
-        make("text", { x: end + 6, ...y }, label),
-        make("text", { x: end + after - 4, ...y, ...number, class: "mha-number" }),
+        make("text", { x: x * cos + y * sin, y: y * cos - x * sin }, label, full(j)),
       );
     });
-    dot = make("circle", { cx: 9, cy: 13, r: 7 });
-    title = make("text", { x: 22, y: 18, "font-weight": 700, class: "mha-title" });
-    bar = make("g");
-    rowLayer = make("g", { class: "mha-row" });
-    svg = make(
+    const dot = make("circle", { cx: 9, cy: 13, r: 7 });
+    const style = { "font-weight": 700, class: "mha-title" };
+    const title = make("text", { x: 22, y: 18, ...style });
+    const scale = make("g"), frames = make("g");
+    const svg = make(
       "svg",
       {
         width: width * zoom, height: height * zoom, viewBox: `0 0 ${width} ${height}`,
-        role: "img", fill: "#1a1a1a", "font-size": FONT, "font-family": FAMILY,
+        role: "img", fill: INK, "font-size": FONT, "font-family": FAMILY,
       },
       make("rect", { width, height, fill: "#fff" }),
       dot, title,
       make("text", { x: left - 6, y: top - 8, "text-anchor": "end" }, "query"),
       make("text", { x: right + 14, y: top - 8 }, "key"),
-      cells, text, bar, list, rowLayer,
+      cells, make("g", { class: "mha-labels" }, lean, ...rowNames), scale, frames, row,
     );
-    stage.replaceChildren(svg);
-    paint();
+    node.replaceChildren(svg);
+    drawing = { svg, cells, rowNames, dot, title, scale, frames };
   }
 
-  function paint() {
+  function paint({ maps, choice, place }) {
+    const { n } = maps, { layer, head, compare } = choice;
     for (let i = 0, at = 0; i < n; i++)
-      for (let j = 0; j < n; j++, at++) update(cells.children[at], "fill", color(shown(i, j)));
-    dot.setAttribute("fill", headColor(h));
-    title.textContent =
-      fullName(h) + (minus < 0 ? "" : ` minus head ${headName(minus)}`);
-    paintBar();
-    drawRow();
-    root.dataset.head = h;
+      for (let j = 0; j < n; j++, at++) {
+        const fill = colors.ofCell(valueAt(maps, choice, i, j), choice);
+        update(drawing.cells.children[at], { fill });
+      }
+    drawing.dot.setAttribute("fill", colors.ofHead(choice));
+    drawing.title.textContent = fullName(maps, layer, head) +
+      (compare < 0 ? "" : ` minus head ${headName(maps, compare)}`);
+    paintScale(choice, place, n);
   }
 
-  function update(node, name, value) { // what is as it was costs the browser nothing
-    if (node.getAttribute(name) !== value) node.setAttribute(name, value);
-  }
-
-  function paintBar() {
-    const [low, what, table] = minus < 0
-      ? ["0", "1   attention weight", weightColors]
-      : ["−1", "1   difference of weights", differenceColors];
-    if (bar.textContent === low + what) return;
-    const x = place.left, y = place.bottom + 14;
-    const width = between(120, n * place.side, 250);
-    bar.replaceChildren(
+  function paintScale(choice, { left, bottom, side }, n) {
+    const [low, what] = choice.compare < 0
+      ? ["0", "1   attention weight"]
+      : ["−1", "1   difference of weights"];
+    if (drawing.scale.textContent === low + what) return;
+    const table = colors.table(choice);
+    const x = left, y = bottom + 14, width = between(120, n * side, 250);
+    drawing.scale.replaceChildren(
       make("text", { x: x - 6, y: y + 11, "text-anchor": "end" }, low),
       make("text", { x: x + width + 6, y: y + 11 }, what),
-      ...Array.from({ length: 64 }, (_, k) =>
+      ...range(64).map((k) =>
         make("rect", {
           x: x + (k * width) / 64, y, width: width / 64 + 0.5, height: 12,
           fill: table[4 * k + 2],
@@ -375,204 +508,249 @@ function render({ model, el }) {
     );
   }
 
-  function drawRow() {
-    const { left, top, side, right, rows, start, end, labels } = place;
-    const i = hovered ? hovered[0] : chosenWord;
-    const y = (k) => rows + (k + 0.5) * side;
-    const middle = (start + end) / 2;
-    const strong = { "font-weight": "700", fill: "#0b5cad" };
-    const usual = { "font-weight": "400", fill: "#1a1a1a" };
-    rowNames.forEach((node, k) => {
-      for (const [name, value] of Object.entries(k === i ? strong : usual))
-        update(node, name, value);
+  function frame({ maps, choice, cell, place, said }) {
+    const { left, top, side } = place, i = cell ? cell[0] : choice.word;
+    const box = (x, width, stroke) => make("rect", {
+      x, y: top + i * side, width, height: side,
+      fill: "none", stroke, "stroke-width": 2.5,
     });
-    const parts = [
-      make("rect", {
-        x: left, y: top + i * side, width: n * side, height: side,
-        fill: "none", stroke: "#0b5cad", "stroke-width": 2.5,
-      }),
-    ];
+    drawing.rowNames.forEach((node, k) => update(node, k === i
+      ? { "font-weight": "700", fill: ACCENT }
+      : { "font-weight": "400", fill: INK }));
+    drawing.svg.setAttribute("aria-label", said);
+    drawing.frames.replaceChildren(box(left, maps.n * side, ACCENT));
+    if (!cell) return;
+    drawing.frames.append(box(left + column(maps, cell[1]) * side, side, INK));
+  }
+
+  function find(event) { // what of the map is under the pointer
+    const { maps, place } = drawn, box = drawing.svg.getBoundingClientRect();
+    const x = (event.clientX - box.left) / place.zoom;
+    const y = (event.clientY - box.top) / place.zoom;
+    return under(x, y, maps, place);
+  }
+  node.addEventListener("pointermove", (event) => {
+    const found = find(event), cell = found && found[1] !== null ? found : null;
+    if (String(cell) !== String(drawn.cell)) point(cell);
+  });
+  node.addEventListener("pointerleave", () => { if (drawn.cell) point(null); });
+  node.addEventListener("click", (event) => {
+    const found = find(event);
+    if (found) pick({ word: found[0] });
+  });
+
+  function draw(shown) {
+    if (differ(drawn, shown, "maps", "place")) build(shown);
+    if (differ(drawn, shown, "maps", "place", "choice")) paint(shown);
+    frame(shown);
+    drawn = shown;
+  }
+
+  function free() {
+    node.replaceChildren();
+    drawing = null;
+    drawn = {};
+  }
+  function file() {
+    const markup = new XMLSerializer().serializeToString(drawing.svg);
+    return new Blob([markup], { type: "image/svg+xml" });
+  }
+  return { node, draw, free, file };
+}
+
+// ---- the row of a word: lines to the words it attends to, and its shares as numbers
+function makeRow({ colors }) {
+  const list = make("g", { class: "mha-list" });
+  const lines = make("g", { class: "mha-row" });
+  const node = make("g", {}, list, lines);
+  let drawn = {};
+
+  function build({ rows, side, end, numbers, labels }) {
+    const texts = labels.map((label, j) => {
+      const y = { y: rows + (j + 0.5) * side, dy: "0.35em" };
+      const style = { "text-anchor": "end", "font-variant-numeric": "tabular-nums" };
+      return [
+        make("text", { x: end + 6, ...y }, label),
+        make("text", { x: numbers, ...y, ...style, class: "mha-number" }),
+      ];
+    });
+    list.replaceChildren(...texts.flat());
+  }
+
+  function draw(shown) {
+    if (differ(drawn, shown, "maps", "place")) build(shown.place);
+    drawn = shown;
+    const { maps, choice, cell, place } = shown;
+    const { left, right, side, rows, start, end, labels } = place;
+    const i = cell ? cell[0] : choice.word;
+    const values = range(maps.n).map((j) => valueAt(maps, choice, i, j));
+    const most = Math.max(...values.map(Math.abs));
+    const best = values.findIndex((value) => Math.abs(value) === most);
+    const y = (j) => rows + (j + 0.5) * side, middle = (start + end) / 2;
+    const marks = [];
     if (start < right) // below the map its name stands once more, where lines begin
-      parts.push(make("text", {
-        x: left - 6, y: y(i), dy: "0.35em", "text-anchor": "end", ...strong,
+      marks.push(make("text", {
+        x: left - 6, y: y(i), dy: "0.35em", "text-anchor": "end",
+        "font-weight": "700", fill: ACCENT,
       }, labels[i]));
-    if (hovered)
-      parts.push(make("rect", {
-        x: left + column(hovered[1]) * side, y: top + i * side, width: side, height: side,
-        fill: "none", stroke: "#1a1a1a", "stroke-width": 2.5,
-      }));
-    let best = 0;
-    for (let j = 0; j < n; j++) {
-      const value = shown(i, j), size = Math.min(1, Math.abs(value));
-      if (size > Math.abs(shown(i, best))) best = j;
-      if (size >= 0.005)
-        parts.push(make("path", {
+    values.forEach((value, j) => {
+      const size = Math.min(1, Math.abs(value));
+      if (size >= SMALLEST)
+        marks.push(make("path", {
           d: `M${start + 4} ${y(i)}C${middle} ${y(i)} ${middle} ${y(j)} ${end} ${y(j)}`,
-          fill: "none", "stroke-width": 0.75 + 8 * size, "stroke-opacity": 0.25 + 0.75 * size,
-          stroke: minus < 0
-            ? headColor(h)
-            : differenceColors[value > 0 ? 230 : 25],
+          fill: "none", "stroke-width": 0.75 + 8 * size,
+          "stroke-opacity": 0.25 + 0.75 * size, stroke: colors.ofLine(value, choice),
         }));
-    }
-    for (let j = 0; j < n; j++) {
       const [name, share] = [list.children[2 * j], list.children[2 * j + 1]];
-      const text = number(shown(i, j)), bold = j === best ? "700" : "400";
+      const text = digits(value), bold = { "font-weight": j === best ? "700" : "400" };
       if (share.textContent !== text) share.textContent = text;
-      for (const node of [name, share]) update(node, "font-weight", bold);
-    }
-    rowLayer.replaceChildren(...parts);
-    inWords.textContent = sayRow(i);
-    svg.setAttribute("aria-label", inWords.textContent);
-    root.dataset.word = i;
+      update(name, bold);
+      update(share, bold);
+    });
+    lines.replaceChildren(...marks);
   }
 
-  function sayRow(i) {
-    const word = (j) => isolate(words[j]);
-    const share = (j, digits) => `${number(shown(i, j), digits)} to ${word(j)}`;
-    const order = hovered ? [hovered[1]] : Array.from({ length: n }, (_, j) => j)
-      .sort((a, b) => Math.abs(shown(i, b)) - Math.abs(shown(i, a)))
-      .slice(0, 3)
-      .filter((j, k) => k === 0 || Math.abs(shown(i, j)) >= 0.005);
-    const list = order.map((j) => share(j, hovered ? 3 : 2)).join(", ");
-    return minus < 0
-      ? `${fullName(h)}: ${word(i)} gives ${list.replace(" to ", " of its attention to ")}.`
-      : `${word(i)}: head ${headName(h)} minus head ${headName(minus)} is ${list}.`;
+  function free() {
+    node.remove(); // or it would keep the drawing that it stands in
+    node.replaceChildren();
+    drawn = {};
   }
+  return { node, draw, free };
+}
 
-  // ---- choosing: no round trip to the kernel
-  let choosing = false;
-  function choose(changes) {
-    choosing = true;
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    choosing = false;
-    chosen();
-    // Python is told when this is on the screen; nobody waits for it.
-    requestAnimationFrame(() => setTimeout(() => model.save_changes()));
-  }
-  function chosen() {
-    if (choosing || !n) return; // once, when all is set
-    look();
-    [layer.value, head.value, compare.value, word.value] = [l, h, minus, chosenWord];
-    markHead();
-    paint();
-  }
-  for (const [name, select] of Object.entries({ layer, head, compare, word }))
-    select.addEventListener("input", () => choose({ [name]: Number(select.value) }));
-  projector.addEventListener("input", () => {
-    root.classList.toggle("mha-projector", projector.checked);
-    requestAnimationFrame(resize); // in a frame, so that a new width is noticed after it
-  });
-  function under(event) {
-    const box = svg.getBoundingClientRect(), { left, top, side, right, zoom } = place;
-    const x = (event.clientX - box.left) / zoom, y = (event.clientY - box.top) / zoom;
-    const i = Math.floor((y - top) / side);
-    if (i < 0 || i >= n) return null;
-    if (x < left) return [i, null];
-    return x < right ? [i, column(Math.floor((x - left) / side))] : null;
-  }
-  stage.addEventListener("pointermove", (event) => {
-    const at = under(event), cell = at && at[1] !== null ? at : null;
-    if (String(cell) === String(hovered)) return;
-    hovered = cell;
-    drawRow();
-  });
-  stage.addEventListener("pointerleave", () => {
-    if (hovered) { hovered = null; drawRow(); }
-  });
-  stage.addEventListener("click", (event) => {
-    const at = under(event);
-    if (at) choose({ word: at[0] });
-  });
+// ---- the tools below: size, reset, and files
+function makeTools({ enlarge, reset, file }) {
+  const projector = make("input", { type: "checkbox" });
+  const [again, png, svg] = ["Reset", "Save PNG", "Save SVG"].map((text) =>
+    make("button", { type: "button" }, text));
+  const node = make("div", { class: "mha-bar" },
+    labelled("Projector size", projector), again, png, svg);
+  let head;
 
-  function resize() {
-    if (!n) return;
-    placeHeads();
-    layMap();
-  }
-
-  // ---- asking the kernel: one question at a time, and then the latest one
-  let waiting = null, edited = false;
-  function ask() {
-    edited = true;
-    if (waiting) return;
-    edited = false;
-    const inputs = { sentence: sentence.value.toWellFormed?.() ?? sentence.value };
-    for (const { name, box } of switches)
-      if (picture.inputs[name] !== undefined) inputs[name] = box.checked;
-    if (picture.inputs.temperature !== undefined)
-      inputs.temperature = Number(temperature.value);
-    const news = Object.entries(inputs).filter(([k, v]) => v !== picture.inputs[k]);
-    if (!news.length) return;
-    waiting = setTimeout(() => {
-      message.textContent =
-        "The kernel does not answer. If it was restarted, run this cell again.";
-    }, 1000);
-    for (const [name, value] of news) model.set(name, value);
-    model.save_changes();
-  }
-  function answered() {
-    clearTimeout(waiting);
-    waiting = null;
-    receive();
-    if (edited) ask();
-  }
-  sentence.addEventListener("input", (event) => { if (!event.isComposing) ask(); });
-  sentence.addEventListener("compositionend", ask);
-  for (const { box } of switches) box.addEventListener("input", ask);
-  temperature.addEventListener("input", () => {
-    showDegree();
-    ask();
-  });
-  reset.addEventListener("click", () => {
-    const { layer, head, word, compare, ...inputs } = model.get("initial");
-    showInputs(inputs);
-    choose({ layer, head, word, compare });
-    ask();
-  });
-
-  // ---- saving
   function save(blob, ending) {
-    const link = make("a", { download: `attention-head-${h + 1}.${ending}` });
+    const link = make("a", { download: `attention-head-${head + 1}.${ending}` });
     link.href = URL.createObjectURL(blob);
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
-  const drawing = () =>
-    new Blob([new XMLSerializer().serializeToString(svg)], { type: "image/svg+xml" });
-  saveSvg.addEventListener("click", () => save(drawing(), "svg"));
-  savePng.addEventListener("click", async () => {
+  projector.addEventListener("input", () => enlarge(projector.checked));
+  again.addEventListener("click", reset);
+  svg.addEventListener("click", () => save(file(), "svg"));
+  png.addEventListener("click", async () => {
     const image = new Image();
-    image.src = URL.createObjectURL(drawing());
+    image.src = URL.createObjectURL(file());
     await image.decode();
     const canvas = make("canvas", { width: 2 * image.width, height: 2 * image.height });
     canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
     URL.revokeObjectURL(image.src);
     canvas.toBlob((blob) => save(blob, "png"));
   });
+  return { node, draw: ({ choice }) => { head = choice.head; }, free() {} };
+}
 
-  // ---- life
-  const selection = "change:layer change:head change:compare change:word";
-  model.on("change:picture", answered);
-  model.on(selection, chosen);
-  let drawnWidth = 0;
+// ---- the choice, which Python shares: no round trip to the kernel
+function shareChoice({ model, chosen }) {
+  const names = ["layer", "head", "compare", "word"];
+  const events = names.map((name) => `change:${name}`).join(" ");
+  let setting = false;
+  const heard = () => { if (!setting) chosen(); };
+  model.on(events, heard);
+
+  const read = () => Object.fromEntries(names.map((name) => [name, model.get(name)]));
+  function pick(changes) {
+    setting = true;
+    for (const [name, value] of Object.entries(changes)) model.set(name, value);
+    setting = false;
+    chosen(); // once, when all is set
+    // Python is told when this is on the screen; nobody waits for it.
+    requestAnimationFrame(() => setTimeout(() => model.save_changes()));
+  }
+  return { read, pick, free: () => model.off(events, heard) };
+}
+
+// ---- all of it
+function render({ model, el }) {
+  let shown = {}, projector = false, drawnWidth = 0;
+  const colors = readColors(model.get("colors"));
+  const choices = shareChoice({ model, chosen }), { pick } = choices;
+  const point = (cell) => show({ cell });
+  const news = () => controls.news(shown.maps.inputs);
+  const controls = makeControls({ ask: () => questions.ask(), pick });
+  const questions = makeQuestions({ news, send });
+  const glance = makeGlance({ colors, pick });
+  const row = makeRow({ colors });
+  const map = makeMap({ colors, row: row.node, pick, point });
+  const inWords = make("p", { class: "mha-words", "aria-live": "polite" });
+  const tools = makeTools({ enlarge, reset, file: map.file });
+  const always = [controls, questions, glance, tools], withWords = [map, row];
+  const above = [controls, questions, glance, map].map(({ node }) => node);
+  const root = make("div", { class: "mha-explorer" }, ...above, inWords, tools.node);
+
+  function show(changes) {
+    shown = { ...shown, ...changes };
+    for (const part of always) part.draw(shown);
+    if (!shown.maps.n) return; // freed, and not to be had again, as the message says
+    inWords.textContent = shown.said = sayRow(shown);
+    for (const part of withWords) part.draw(shown);
+  }
+  function chosen() {
+    if (shown.maps?.n) show({ choice: choose(choices.read(), shown.maps) });
+  }
+  function receive(edited) { // a picture; what was edited since it was asked for stays
+    const picture = model.get("picture");
+    display(root, shown.maps || picture.inputs);
+    if (!picture.inputs) { // freed: another view of it was closed
+      model.set("shown", true);
+      return model.save_changes();
+    }
+    const maps = readPicture(picture), choice = choose(choices.read(), maps);
+    if (!edited) controls.showInputs(maps.inputs);
+    display(map.node, maps.n);
+    const place = arrange(maps, map.node.offsetWidth, projector);
+    show({ maps, choice, cell: null, place });
+    root.dataset.number = maps.number;
+  }
+  function resize() {
+    if (!shown.maps?.n) return;
+    show({ place: arrange(shown.maps, map.node.offsetWidth, projector) });
+  }
+  function enlarge(isWanted) {
+    projector = isWanted;
+    root.classList.toggle("mha-projector", projector);
+    requestAnimationFrame(resize); // in a frame: a new width is noticed after it
+  }
+  function send(changes) {
+    for (const [name, value] of changes) model.set(name, value);
+    model.save_changes();
+  }
+  function reset() {
+    const { layer, head, word, compare, ...inputs } = model.get("initial");
+    controls.showInputs(inputs);
+    pick({ layer, head, word, compare });
+    questions.ask();
+  }
+
+  // JupyterLab would take letters and arrows for commands of its own, but in a text.
+  root.addEventListener("focusin", ({ target }) => {
+    if (!target.matches(":read-write")) target.dataset.lmSuppressShortcuts = "true";
+  });
+  const received = () => questions.answered(receive);
+  model.on("change:picture", received);
   const resized = new ResizeObserver(() => {
-    if (stage.offsetWidth !== drawnWidth) resize();
-    drawnWidth = stage.offsetWidth;
+    if (map.node.offsetWidth !== drawnWidth) resize();
+    drawnWidth = map.node.offsetWidth;
   });
   el.append(root);
-  receive();
-  resized.observe(stage);
+  receive(false);
+  resized.observe(map.node);
   return () => {
     // JupyterLab keeps our parent while the model lives, and the targets of some keys
     // for ever, with what their listeners know: what is large goes by itself.
     root.remove();
-    stage.replaceChildren();
-    glance.width = sheet.width = 0;
-    weights = svg = cells = title = dot = bar = rowNames = rowLayer = list = null;
+    for (const part of [...always, ...withWords, choices]) part.free();
+    shown = {};
     resized.disconnect();
-    clearTimeout(waiting);
-    model.off("change:picture", answered);
-    model.off(selection, chosen);
+    model.off("change:picture", received);
     model.set("shown", false); // another view, if there is one, will object
     model.save_changes();
   };

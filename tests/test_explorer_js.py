@@ -1,0 +1,255 @@
+"""The pure functions of `explorer.js`, called in a bare page with generated sizes."""
+
+import math
+
+import numpy as np
+import pytest
+from host import Host
+
+from mha_utils.explorer import Explorer
+from mha_utils.sentences import attend
+
+
+@pytest.fixture(scope="module")
+def page(chromium):
+    host = Host(chromium)
+    host.show(Explorer(attend, "cat"))  # which loads the module
+    yield host.page
+    assert host.page.errors == []
+    host.page.close()
+
+
+@pytest.fixture(scope="module")
+def call(page):
+    """Return a function that calls an export of the module with some arguments."""
+    return lambda name, *arguments: page.evaluate(
+        "([name, arguments]) => explorer[name](...arguments)", [name, arguments]
+    )
+
+
+# ---- layout
+@pytest.fixture(scope="module")
+def layouts(call):
+    """Lay out maps of many sizes in pages of many widths."""
+    sizes = [
+        {"n": n, "wide": wide, "room": room, "projector": projector}
+        for n in (1, 2, 3, 5, 8, 11, 17, 24, 30, 47, 100)
+        for wide in (40, 63, 110)
+        for room in (0, 280, 390, 640, 700, 800, 960, 1024, 1366, 1920, 3840)
+        for projector in (False, True)
+    ]
+    return [(size, call("layout", size)) for size in sizes]
+
+
+def test_all_that_is_laid_out_is_inside_the_drawing(layouts):
+    for size, place in layouts:
+        n, wide, side = size["n"], size["wide"], place["side"]
+        assert place["left"] >= wide + 6, size  # the names of the rows
+        slanted = wide * math.sin(math.radians(50))
+        assert place["top"] - 8 - slanted >= 26, size  # those of the columns
+        assert place["right"] == place["left"] + n * side <= place["width"], size
+        # Below the map the scale is 26 units high.
+        assert place["bottom"] == place["top"] + n * side, size
+        assert place["bottom"] + 26 <= place["height"], size
+        assert place["rows"] + n * side <= place["height"], size
+        # Of the scale, the longest text is "difference of weights".
+        assert place["left"] + 330 <= place["width"], size
+        assert place["numbers"] <= place["width"], size
+
+
+def test_cells_and_list_do_not_overlap(layouts):
+    for size, place in layouts:
+        assert 19 <= place["side"] <= 28, size  # a label of 14 px fits into its row
+        assert place["end"] - place["start"] >= 44, size  # of the lines
+        # A name of the list, and then a number of 6 signs.
+        assert place["numbers"] - place["end"] - 6 >= size["wide"] + 40, size
+        if place["beside"]:
+            assert place["start"] == place["right"], size
+            assert place["rows"] == place["top"], size
+        else:
+            assert place["start"] == place["left"], size
+            assert place["rows"] >= place["bottom"] + 26, size
+
+
+def test_list_stands_below_only_where_there_is_no_room(layouts):
+    for size, place in layouts:
+        room = max(300, size["room"] - 16)
+        least = 2 * size["wide"] + 72 + size["n"] * 19 + 44
+        if not size["projector"]:
+            assert place["zoom"] == 1, size
+            assert place["beside"] == (least <= room), size
+        if place["beside"]:  # and then no part has to be scrolled to
+            assert (place["numbers"] + 4) * place["zoom"] <= room + 1e-9, size
+    assert {place["beside"] for _, place in layouts} == {True, False}
+
+
+def test_projector_size_enlarges_by_a_fifth_to_three_sevenths(layouts):
+    zooms = {place["zoom"] for size, place in layouts if size["projector"]}
+    assert 1.2 <= min(zooms) and max(zooms) == pytest.approx(20 / 14)
+    assert len(zooms) > 2  # and by what just fits, in between
+
+
+def test_wide_pages_make_no_smaller_cells(layouts):
+    last = {}
+    for size, place in layouts:  # from narrow to wide
+        if place["beside"]:
+            key = size["n"], size["wide"], size["projector"]
+            at = place["side"] * place["zoom"]
+            assert at >= last.get(key, 0) - 20 / 14, size
+            last[key] = at
+
+
+@pytest.mark.parametrize("leftward", [False, True])
+def test_under_a_point_is_the_cell_that_is_drawn_there(call, leftward):
+    n = 5
+    place = call("layout", {"n": n, "wide": 50, "room": 900, "projector": False})
+    left, top, side = place["left"], place["top"], place["side"]
+    maps = {"n": n, "leftward": leftward}
+    for i in range(n):
+        for j in range(n):
+            at = n - 1 - j if leftward else j
+            for part in (0.01, 0.99):
+                x, y = left + (at + part) * side, top + (i + part) * side
+                assert call("under", x, y, maps, place) == [i, j]
+        assert call("under", left - 1, top + (i + 0.5) * side, maps, place) == [i, None]
+    for x, y in (
+        (place["right"] + 0.1, top + 1),
+        (left + 1, top - 0.1),
+        (left + 1, place["bottom"] + 0.1),
+    ):
+        assert call("under", x, y, maps, place) is None
+
+
+# ---- what is looked at
+@pytest.mark.parametrize(
+    "asked, chosen",
+    [
+        ((0, 0, -1, 0), (0, 0, -1, 0)),
+        ((1, 2, 0, 3), (1, 2, 0, 3)),
+        ((2, 3, 3, 4), (1, 2, 2, 3)),  # the last layer, head and word
+        ((-1, -5, -9, -1), (0, 0, -1, 3)),
+        ((99, 99, 99, 99), (1, 2, 2, 3)),
+    ],
+)
+def test_choice_is_among_what_there_is(call, asked, chosen):
+    names = ("layer", "head", "compare", "word")
+    maps = {"numLayers": 2, "numHeads": 3, "n": 4}
+    assert call("choose", dict(zip(names, asked)), maps) == dict(zip(names, chosen))
+
+
+READ = """([picture, bytes, before]) => {
+    const buffer = Uint8Array.from([...Array(before).fill(255), ...bytes, 255]).buffer;
+    const weights = new DataView(buffer, before, bytes.length);
+    const maps = explorer.readPicture({ ...picture, weights });
+    return { ...maps, weights: [...maps.weights] };
+}"""
+PICTURE = {
+    "number": 3,
+    "inputs": {"sentence": "a b"},
+    "error": "",
+    "note": "new \0 word",
+    "shape": [1, 2, 2],
+    "tokens": ["a\u202e", "b"],
+    "head_names": ["<i>one</i>", "two\x1b"],
+}
+
+
+@pytest.fixture(scope="module")
+def read(page):
+    """Return a function that calls `readPicture` with weights from amid a message."""
+    weights = np.arange(8, dtype="<f4") / 8
+    return lambda **changes: page.evaluate(
+        READ, [PICTURE | changes, list(weights.tobytes()), 3]
+    )
+
+
+def test_picture_is_read(read):
+    maps = read()
+    assert maps["weights"] == [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875]
+    assert [maps["numLayers"], maps["numHeads"], maps["n"]] == [1, 2, 2]
+    assert maps["words"] == ["a\ufffd", "b"] and maps["number"] == 3
+    assert maps["headNames"] == ["<i>one</i>", "two\ufffd"]
+    assert (maps["message"], maps["isError"]) == ("new \ufffd word", False)
+    assert maps["inputs"] == {"sentence": "a b"}
+
+
+def test_an_error_is_read_before_a_note(read):
+    maps = read(error="No \0 word.")
+    assert maps["message"] == "No \ufffd word. The last picture stays."
+    assert maps["isError"] is True
+
+
+@pytest.mark.parametrize(
+    "words, leftward",
+    [
+        (["cat", "שלום"], False),
+        (["שלום", "cat"], True),
+        (["123", "…", "قط"], True),
+        (["ܫܠܡܐ", "x"], True),
+        (["ދިވެހި", "x"], True),
+        (["1", "2"], False),
+        (["猫", "שלום"], False),
+    ],
+)
+def test_the_first_letter_says_where_the_sentence_runs(read, words, leftward):
+    assert read(tokens=words)["leftward"] is leftward
+
+
+# ---- in words
+def said(call, weights, *, cell=None, names=(), layers=1, **choice):
+    """Let the explorer say a row of two heads' maps of three words."""
+    maps = {
+        "numLayers": layers,
+        "numHeads": 2,
+        "n": 3,
+        "words": ["the", "cat", "sat"],
+        "weights": weights,
+        "headNames": list(names),
+        "leftward": False,
+    }
+    choice = {"layer": 0, "head": 0, "compare": -1, "word": 2} | choice
+    text = call("sayRow", {"maps": maps, "choice": choice, "cell": cell})
+    return text.replace("\u2068", "").replace("\u2069", "")
+
+
+ONE = [1, 0, 0, 0.25, 0.75, 0, 0.2, 0.797, 0.003]
+TWO = [1, 0, 0, 0.5, 0.5, 0, 0.6, 0.398, 0.002]
+
+
+def test_a_row_is_told_from_its_largest_share_on(call):
+    # A share below half a percent is not told, but the largest always is.
+    gives = "Head 1: “sat” gives 0.80 of its attention to “cat”, 0.20 to “the”."
+    assert said(call, ONE + TWO) == gives
+    assert said(call, ONE + TWO, word=0, head=1, names=["a", "b"]) == (
+        "Head 2 b: “the” gives 1.00 of its attention to “the”."
+    )
+    assert said(call, [0] * 18) == "Head 1: “sat” gives 0.00 of its attention to “the”."
+    assert said(call, (ONE + TWO) * 2, layers=2, layer=1).startswith("Layer 2, head 1:")
+
+
+def test_a_cell_is_told_to_three_places(call):
+    assert said(call, ONE + TWO, cell=[1, 0]) == (
+        "Head 1: “cat” gives 0.250 of its attention to “the”."
+    )
+
+
+def test_a_difference_is_told_with_its_sign(call):
+    assert said(call, ONE + TWO, compare=1) == (
+        "“sat”: head 1 minus head 2 is -0.40 to “the”, 0.40 to “cat”."
+    )
+    assert said(call, ONE + TWO, head=1, compare=0, cell=[2, 0], names=["x", "y"]) == (
+        "“sat”: head 2 y minus head 1 x is 0.400 to “the”."
+    )
+
+
+@pytest.mark.parametrize(
+    "value, places, text",
+    [
+        (0.12345, 3, "0.123"),
+        (-0.0004, 3, "0.000"),  # no minus before nothing
+        (-0.0006, 3, "-0.001"),
+        (1, 2, "1.00"),
+    ],
+)
+def test_digits(call, value, places, text):
+    assert call("digits", value, places) == text
