@@ -5,6 +5,7 @@ The controls are ordinary ipywidgets, reachable and operable by keyboard.
 
 import base64
 import html
+import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from numbers import Integral, Real
@@ -52,7 +53,8 @@ def table(*, digits: int = 2, **columns: Iterable[Any]) -> Table:
     digits : int
         How many decimals a number has that is not whole.
     **columns
-        The cells of each column, under its name; ``_`` in a name becomes a space.
+        The cells of each column, under its name. ``_`` in a name becomes a space, but
+        in d_k, n_q and the like it stays.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def table(*, digits: int = 2, **columns: Iterable[Any]) -> Table:
     cat      0.17   no
     sat      0.47   yes
     """
-    lists = {name.replace("_", " "): list(cells) for name, cells in columns.items()}
+    lists = {_heading(name): list(cells) for name, cells in columns.items()}
     lengths = {name: len(cells) for name, cells in lists.items()}
     if len(set(lengths.values())) != 1:
         said = ", ".join(f"{name} {length}" for name, length in lengths.items())
@@ -79,6 +81,13 @@ def table(*, digits: int = 2, **columns: Iterable[Any]) -> Table:
             lists[name] = list(map(float, lists[name]))
     text = {name: [_cell(c, digits) for c in cells] for name, cells in lists.items()}
     return Table(text, numeric)
+
+
+def _heading(name: str) -> str:
+    symbol = r"(?:^|(?<=_))[dnW]_"  # such as d_model
+    return re.sub(symbol, lambda match: match[0][0] + "\0", name).translate(
+        {ord("_"): " ", 0: "_"}
+    )
 
 
 def _is_number(cell: Any) -> bool:

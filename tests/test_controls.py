@@ -50,6 +50,21 @@ def test_digits_of_a_table():
     assert lines(table(digits=4, x=[0.5, 2])) == ["     x", "0.5000", "2.0000"]
 
 
+@pytest.mark.parametrize(
+    ("name", "heading"),
+    [
+        ("weight_of_it", "weight of it"),
+        ("d_k", "d_k"),
+        ("largest_d_model", "largest d_model"),
+        ("n_q_and_n_k", "n_q and n_k"),
+        ("W_O_rows", "W_O rows"),
+        ("found_k", "found k"),
+    ],
+)
+def test_a_symbol_keeps_its_underscore_in_a_heading(name, heading):
+    assert lines(table(**{name: [1]}))[0].strip() == heading
+
+
 def test_columns_of_wide_letters_stay_below_each_other():
     made = lines(table(word=["猫", "cafe\u0301", "cat"], x=["|", "|", "|"]))
     assert made == ["word   x", "猫     |", "cafe\u0301   |", "cat    |"]
