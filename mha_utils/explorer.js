@@ -3,14 +3,16 @@
 // reader typed reaches the page as text nodes and attributes only, never as markup.
 //
 // Pure functions come first, then the parts of the page, then `render`, which wires
-// them. A part is made from callbacks and gives back its `node`, `draw(shown)` and
-// `free()`. What is shown is one value, which only `render` replaces:
+// them; anywidget calls it for each view. A part is made from callbacks and gives back
+// its `node`, `draw(scene)` and `free()`, which lets go of what is large. The scene is
+// all that is shown, one value, which only `render` replaces:
 //   maps    the words and weights of a sentence, as `readPicture` returns them
 //   choice  which layer, head and word is looked at, and the head to compare with
 //   cell    [row, column] under the pointer, or null
 //   place   where things stand in the drawing, as `layout` returns it, and the labels
 //   said    the row of the chosen word, or that cell, in words
-// A part draws anew what hangs on a value that is another one now, and leaves the rest.
+// A part keeps in `drawn` the scene that it drew last. It draws anew what hangs on a
+// value that is another one now, and leaves the rest: choosing rebuilds no node.
 
 const SVG = "http://www.w3.org/2000/svg";
 const FONT = 14; // px at 100 %, the smallest text drawn
@@ -37,7 +39,8 @@ export function readPicture(picture) {
   const { number, inputs, error, note, shape, tokens, weights } = picture;
   const [numLayers, numHeads, n] = shape;
   const words = tokens.map(plain);
-  const { buffer, byteOffset, byteLength } = weights; // part of a whole message
+  // A copy: in the message they come with, they may not begin at a multiple of 4 bytes.
+  const { buffer, byteOffset, byteLength } = weights;
   return {
     number, inputs, numLayers, numHeads, n, words,
     message: plain(error ? `${error} The last picture stays.` : note),
@@ -54,12 +57,13 @@ export function choose({ layer, head, compare, word }, { numLayers, numHeads, n 
     layer: between(0, layer, numLayers - 1),
     head: between(0, head, numHeads - 1),
     compare: between(-1, compare, numHeads - 1), // -1: with none
-    word: word < 0 || word >= n ? n - 1 : word,
+    word: word < 0 || word >= n ? n - 1 : word, // else the last one
   };
 }
 
 const weightAt = ({ numHeads, n, weights }, layer, head, i, j) =>
   weights[((layer * numHeads + head) * n + i) * n + j];
+// The weight, or how much more it is than the other head's.
 const valueAt = (maps, { layer, head, compare }, i, j) =>
   weightAt(maps, layer, head, i, j) -
   (compare < 0 ? 0 : weightAt(maps, layer, compare, i, j));
@@ -108,31 +112,35 @@ export function readColors({ weights, difference, heads }) {
       compare < 0 ? weightColors[step(value)] : differenceColors[step((value + 1) / 2)],
     ofHead: ({ head }) => heads[head % heads.length],
     ofLine: (value, { head, compare }) =>
-      compare < 0 ? heads[head % heads.length] : differenceColors[value > 0 ? 230 : 25],
+      compare < 0
+        ? heads[head % heads.length]
+        : differenceColors[value > 0 ? 230 : 25], // strong, but not black
   };
 }
 
 // ---- where things stand in the drawing
 // From left to right: words, map, lines, words and numbers. Lines and what follows
 // stand below the map where there is not even room for small cells and short lines.
-// All is in the drawing's own units but `room`, the width of the page, in pixels:
-// `zoom` of them are one unit. The widest label is `wide`.
+// All is in the drawing's own units but `room`, what the page leaves us, in pixels:
+// `zoom` of them are one unit. The widest label is `wide`, a cell's `side` is 19 to 28,
+// and lines take 44 to 130 from left to right.
 export function layout({ n, wide, room, projector }) {
-  const left = wide + 10, after = wide + 62, small = 19, short = 44;
+  const left = wide + 10, after = wide + 62; // a name, and a name and its number
+  const small = 19, short = 44;
   const space = Math.max(300, room - 16), large = 20 / 14;
   const fit = space / (left + n * small + short + after); // at which zoom all just fits
   const zoom = !projector ? 1 : fit < 1.2 ? large : Math.min(fit, large);
   const beside = zoom <= fit, rest = space / zoom - left - (beside ? after : 0);
   const side = between(small, Math.floor((rest - (beside ? 100 : 0)) / n), 28);
   const fan = beside ? between(short, rest - n * side, 130) : 100;
-  const top = 26 + Math.ceil(wide * 0.77) + 12; // labels lean by 50 degrees
+  const top = 26 + Math.ceil(wide * 0.77) + 12; // title, labels that lean by 50 degrees
   const right = left + n * side, bottom = top + n * side;
-  const rows = beside ? top : bottom + 48; // the top of the list
+  const rows = beside ? top : bottom + 48; // the top of the list, below the scale
   const start = beside ? right : left, end = start + fan; // of the lines
   return {
     left, top, side, right, bottom, rows, start, end, zoom, beside,
     numbers: end + after - 4, // where they end
-    width: Math.max(right, end + after, left + 330),
+    width: Math.max(right, end + after, left + 330), // and the scale with its words
     height: (beside ? bottom : rows + n * side) + 36,
   };
 }
@@ -164,8 +172,8 @@ function update(node, attributes) { // what is as it was costs the browser nothi
   for (const [name, value] of Object.entries(attributes))
     if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
-const differ = (drawn, shown, ...names) =>
-  names.some((name) => drawn[name] !== shown[name]);
+const differ = (drawn, scene, ...names) =>
+  names.some((name) => drawn[name] !== scene[name]);
 
 // Words cut between two characters as people see them, so that they fit.
 const ruler = document.createElement("canvas").getContext("2d");
@@ -246,9 +254,9 @@ function makeControls({ ask, pick }) {
   }
 
   let drawn = {};
-  function draw(shown) {
-    const { maps, choice } = shown, { numLayers, numHeads } = maps;
-    if (differ(drawn, shown, "maps")) {
+  function draw(scene) {
+    const { maps, choice } = scene, { numLayers, numHeads } = maps;
+    if (differ(drawn, scene, "maps")) {
       sentence.setAttribute("aria-invalid", maps.isError);
       const heads = range(numHeads).map((head) => [head, headName(maps, head)]);
       const options = {
@@ -257,17 +265,17 @@ function makeControls({ ask, pick }) {
         compare: [[-1, "none"], ...heads],
         word: maps.words.map((word, i) => [i, `${i + 1} ${word}`]),
       };
+      const counts = { layer: numLayers, head: numHeads, compare: numHeads, word: 2 };
       for (const { name, select, label } of selects) {
-        const few = name === "layer" ? numLayers < 2 : name !== "word" && numHeads < 2;
-        display(label, !few); // nothing to choose from: no control
+        display(label, counts[name] > 1); // nothing to choose from: no control
         select.replaceChildren(
           ...options[name].map(([value, text]) => make("option", { value }, text)),
         );
       }
     }
-    if (differ(drawn, shown, "maps", "choice"))
+    if (differ(drawn, scene, "maps", "choice"))
       for (const { name, select } of selects) select.value = choice[name];
-    drawn = shown;
+    drawn = scene;
   }
   return { node, draw, showInputs, news, free: () => { drawn = {}; } };
 }
@@ -298,11 +306,11 @@ function makeQuestions({ news, send }) {
     if (edited) ask();
   }
 
-  function draw(shown) {
-    if (!differ(drawn, shown, "maps")) return;
-    node.textContent = shown.maps.message;
-    node.classList.toggle("mha-error", shown.maps.isError);
-    drawn = shown;
+  function draw(scene) {
+    if (!differ(drawn, scene, "maps")) return;
+    node.textContent = scene.maps.message;
+    node.classList.toggle("mha-error", scene.maps.isError);
+    drawn = scene;
   }
 
   function free() {
@@ -402,9 +410,9 @@ function makeGlance({ colors, pick }) {
     buttons.children[to].focus();
   });
 
-  function draw(shown) {
-    const { maps, choice } = shown, { numLayers, numHeads } = maps;
-    const isNew = differ(drawn, shown, "maps");
+  function draw(scene) {
+    const { maps, choice } = scene, { numLayers, numHeads } = maps;
+    const isNew = differ(drawn, scene, "maps");
     const focused = isNew && buttons.contains(document.activeElement);
     if (isNew) {
       display(grid, numLayers * numHeads > 1);
@@ -412,11 +420,11 @@ function makeGlance({ colors, pick }) {
       paintSheet(maps);
       makeButtons(maps);
     }
-    if (differ(drawn, shown, "maps", "place")) copySheet(maps);
+    if (differ(drawn, scene, "maps", "place")) copySheet(maps);
     const chosen = buttons.children[choice.layer * numHeads + choice.head];
-    if (differ(drawn, shown, "maps", "choice")) mark(chosen);
+    if (differ(drawn, scene, "maps", "choice")) mark(chosen);
     if (focused) chosen?.focus({ preventScroll: true });
-    drawn = shown;
+    drawn = scene;
   }
 
   function free() {
@@ -539,11 +547,13 @@ function makeMap({ colors, row, pick, point }) {
     if (found) pick({ word: found[0] });
   });
 
-  function draw(shown) {
-    if (differ(drawn, shown, "maps", "place")) build(shown);
-    if (differ(drawn, shown, "maps", "place", "choice")) paint(shown);
-    frame(shown);
-    drawn = shown;
+  function draw(scene) {
+    const isNew = differ(drawn, scene, "maps", "place");
+    if (isNew) build(scene);
+    if (isNew || differ(drawn.choice, scene.choice, "layer", "head", "compare"))
+      paint(scene);
+    frame(scene);
+    drawn = scene;
   }
 
   function free() {
@@ -577,10 +587,10 @@ function makeRow({ colors }) {
     list.replaceChildren(...texts.flat());
   }
 
-  function draw(shown) {
-    if (differ(drawn, shown, "maps", "place")) build(shown.place);
-    drawn = shown;
-    const { maps, choice, cell, place } = shown;
+  function draw(scene) {
+    if (differ(drawn, scene, "maps", "place")) build(scene.place);
+    drawn = scene;
+    const { maps, choice, cell, place } = scene;
     const { left, right, side, rows, start, end, labels } = place;
     const i = cell ? cell[0] : choice.word;
     const values = range(maps.n).map((j) => valueAt(maps, choice, i, j));
@@ -670,11 +680,11 @@ function shareChoice({ model, chosen }) {
 
 // ---- all of it
 function render({ model, el }) {
-  let shown = {}, projector = false, drawnWidth = 0;
+  let scene = {}, projector = false, drawnWidth = 0;
   const colors = readColors(model.get("colors"));
   const choices = shareChoice({ model, chosen }), { pick } = choices;
   const point = (cell) => show({ cell });
-  const news = () => controls.news(shown.maps.inputs);
+  const news = () => controls.news(scene.maps.inputs);
   const controls = makeControls({ ask: () => questions.ask(), pick });
   const questions = makeQuestions({ news, send });
   const glance = makeGlance({ colors, pick });
@@ -687,18 +697,18 @@ function render({ model, el }) {
   const root = make("div", { class: "mha-explorer" }, ...above, inWords, tools.node);
 
   function show(changes) {
-    shown = { ...shown, ...changes };
-    for (const part of always) part.draw(shown);
-    if (!shown.maps.n) return; // freed, and not to be had again, as the message says
-    inWords.textContent = shown.said = sayRow(shown);
-    for (const part of withWords) part.draw(shown);
+    scene = { ...scene, ...changes };
+    for (const part of always) part.draw(scene);
+    if (!scene.maps.n) return; // freed, and not to be had again, as the message says
+    inWords.textContent = scene.said = sayRow(scene);
+    for (const part of withWords) part.draw(scene);
   }
   function chosen() {
-    if (shown.maps?.n) show({ choice: choose(choices.read(), shown.maps) });
+    if (scene.maps?.n) show({ choice: choose(choices.read(), scene.maps) });
   }
   function receive(edited) { // a picture; what was edited since it was asked for stays
     const picture = model.get("picture");
-    display(root, shown.maps || picture.inputs);
+    display(root, scene.maps || picture.inputs);
     if (!picture.inputs) { // freed: another view of it was closed
       model.set("shown", true);
       return model.save_changes();
@@ -711,8 +721,8 @@ function render({ model, el }) {
     root.dataset.number = maps.number;
   }
   function resize() {
-    if (!shown.maps?.n) return;
-    show({ place: arrange(shown.maps, map.node.offsetWidth, projector) });
+    if (!scene.maps?.n) return;
+    show({ place: arrange(scene.maps, map.node.offsetWidth, projector) });
   }
   function enlarge(isWanted) {
     projector = isWanted;
@@ -748,7 +758,7 @@ function render({ model, el }) {
     // for ever, with what their listeners know: what is large goes by itself.
     root.remove();
     for (const part of [...always, ...withWords, choices]) part.free();
-    shown = {};
+    scene = {};
     resized.disconnect();
     model.off("change:picture", received);
     model.set("shown", false); // another view, if there is one, will object

@@ -4,15 +4,8 @@ The kernel computes the maps and sends them once for each sentence; choosing a h
 word, comparing and hovering happen in the page (`explorer.js`) and ask nobody. Words
 are drawn by the browser, with its fonts and in their own writing direction, as text.
 
-Drawing in the page was kept because it was the fastest way measured, and asks the
-kernel least (`tests/benchmarks/explorer.py`; medians and, in brackets, 95th percentiles
-in ms, on an idle machine with two cores). At 8 heads x 12 words a head took 10.3
-(13.7), a word 7.5 (11.6), hovering 6.7 (8.9); at 144 x 30 they took 17.7 (25.7), 9.4
-(12.7) and 8.2 (11.3); none of it needs a kernel. A new sentence took 55 (84) to the
-screen, 144 (155) with 100 ms of network delay, of which the kernel took 3.2 (9.0)
-beyond `attend`. A Matplotlib figure of which only the maps are drawn anew took 97 (116)
-and 197 (216), one built anew 1,066 (1,402) and 1,612 (1,866). BertViz's head view took
-its kernel 2.0 (3.1), but sends 64 kB where this sends 4.6, and has no sentence box.
+Drawing in the page was chosen because it was the fastest of the ways measured, and asks
+the kernel least.
 """
 
 import inspect

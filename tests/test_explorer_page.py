@@ -368,6 +368,51 @@ def test_minus_another_head(a, b):
     check(b, layered(LAYERED), layer=0, head=2, word=1)
 
 
+WATCH = """root => {
+    const nodes = ".mha-cells rect, .mha-labels text, .mha-list text, button, option";
+    window.kept = [...root.querySelectorAll(nodes)];
+    window.changed = [];
+    const options = { subtree: true, attributes: true, attributeOldValue: true };
+    window.observer = new MutationObserver((all) => changed.push(...all));
+    observer.observe(root, options);
+}"""
+WATCHED = """root => {
+    changed.push(...observer.takeRecords());
+    const cells = changed.splice(0).filter(({ target }) => target.localName === "rect");
+    return {
+        gone: kept.filter((node) => !node.isConnected).length,
+        cells: cells.length,
+        vain: cells.filter(({ target, attributeName, oldValue }) =>
+            target.getAttribute(attributeName) === oldValue).length,
+    };
+}"""
+
+
+def test_choosing_keeps_all_nodes_and_sets_only_what_changes(b):
+    b.evaluate(WATCH)
+    control(b, "combobox", "Word").select_option("2")
+    check(b, layered(LAYERED), layer=1, head=2, word=2)
+    assert b.evaluate(WATCHED) == {"gone": 0, "cells": 0, "vain": 0}
+    control(b, "radio", "Layer 2, head 1 one").click()
+    check(b, layered(LAYERED), layer=1, head=0, word=2)
+    seen = b.evaluate(WATCHED)
+    assert 0 < seen["cells"] <= 16 and (seen["gone"], seen["vain"]) == (0, 0)
+    b.locator(".mha-cells").hover(force=True)  # frames are before it
+    seen = b.evaluate(WATCHED)
+    assert seen == {"gone": 0, "cells": 0, "vain": 0}
+    b.evaluate("() => observer.disconnect()")
+    b.page.mouse.move(0, 0)
+
+
+def test_a_cell_is_pointed_at_until_there_is_another_picture(host):
+    widget = Explorer(layered, LAYERED, layer=1, head=2, word=1)
+    b = host.show(widget)
+    b.locator(".mha-cells").hover(force=True)  # frames are before it
+    assert b.locator(".mha-words").text_content().count(" to ") == 1  # and no more
+    widget.sentence = "one two three four five"
+    check(b, layered(widget.sentence), layer=1, head=2, word=1)
+
+
 def test_python_and_page_agree(page, shown):
     widget, a = shown
     control(a, "combobox", "Head").select_option("0")
@@ -398,6 +443,38 @@ def test_typing_draws_at_every_key(page, a):
     box.fill("The wug slept")
     until(check, a, attend("The wug slept"), head=1)
     until_message(a, "Not in the lexicon: wug")
+
+
+def test_half_a_letter_of_an_input_method_is_not_asked(a):
+    box = sentence_box(a)
+    box.evaluate(
+        """box => {
+            box.value = "ㄱ";
+            box.dispatchEvent(new InputEvent("input", { isComposing: true }));
+        }"""
+    )
+    a.page.wait_for_timeout(100)
+    check(a, attend(SENTENCE), head=1, word=8)
+    box.evaluate(
+        """box => {
+            box.value = "The dog slept";
+            box.dispatchEvent(new CompositionEvent("compositionend"));
+        }"""
+    )
+    until(check, a, attend("The dog slept"), head=1)
+
+
+def test_what_is_typed_while_the_kernel_works_stays_and_is_asked_last(host):
+    c = host.show(Explorer(slow))
+    calls.clear()
+    box = sentence_box(c)
+    box.press("End")
+    box.press_sequentially(" and the dog sleeps", delay=20)
+    typed = "The cat sat on the mat and the dog sleeps"
+    assert box.input_value() == typed
+    until(check, c, slow(typed))
+    assert box.input_value() == typed
+    assert 2 < len(calls) < 12, calls
 
 
 def test_causal_mask_and_temperature_to_both_ends(a):
@@ -712,4 +789,6 @@ def test_two_views_of_one_explorer(host):
     until(check, a, attend("The dog slept"), head=2)
     host.close(a)
     until_python(host.page, lambda: not widget.picture["weights"])
+    listening = "id => Object.values(models[id].listeners).map(({ size }) => size)"
+    assert set(host.page.evaluate(listening, widget.model_id)) == {0}
     widget.sentence, widget.head = "nobody looks", 0
