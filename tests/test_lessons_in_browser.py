@@ -43,7 +43,8 @@ OPEN_AND_RUN = """async ([path, ids]) => {
     return [done, outputs.filter((output) => output.ename || output.name === "stderr")];
 }"""
 DRAWN = """() => window.jupyterapp.shell.currentWidget.content.widgets
-    .filter((cell) => cell.node.querySelector(".jupyter-widgets, .mha-explorer svg"))
+    .filter(({ node }) => node.querySelector(".jupyter-widgets, .mha-cells rect"))
+    .filter(({ node }) => !node.querySelector("[role=alert]"))
     .map((cell) => cell.model.id)"""
 CLOSE = """async () => {
     const panel = window.jupyterapp.shell.currentWidget;

@@ -92,10 +92,9 @@ def solved(path, tmp_path_factory):
     done = subprocess.run(
         [*(CUT_OFF if can_cut_off() else []), sys.executable, "-c", EXECUTE]
         + [file, path.parent],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=ROOT / "tests" / "tools",
         stderr=subprocess.PIPE,
         text=True,
-        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     return nbformat.read(file, as_version=4)
