@@ -75,8 +75,8 @@ def test_every_widget_is_drawn(lab, path):
         assert lab.evaluate(DRAWN) == widgets
 
     until(drawn)
-    assert lab.errors == []
     lab.evaluate(CLOSE)
+    assert lab.errors == []
 
 
 def test_links_to_the_source_open_it(opened, lab_server):
