@@ -13,7 +13,7 @@ from host import Host
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from test_pretrained import CONFIG, random_tensors, safetensors, tokenizer_json
+from tiny_bert import CONFIG, random_tensors, safetensors, tokenizer_json
 
 from mha_utils import (
     MultiHeadAttention,
@@ -25,6 +25,7 @@ from mha_utils import (
 )
 from mha_utils.explorer import Explorer
 from mha_utils.pretrained import PretrainedModel
+from mha_utils.pretrained.checkpoint import read_checkpoint
 from mha_utils.sentences import AttentionMaps, attend
 
 patient = settings(
@@ -301,7 +302,7 @@ def test_any_checkpoint_is_read_or_refused_in_words(name, edits, apply):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             try:
-                model = PretrainedModel(SOUND | {name: apply(edits)})
+                model = PretrainedModel(read_checkpoint(SOUND | {name: apply(edits)}))
                 weights = model.attend("the cats sat").weights
             except ValueError as error:
                 assert len(str(error)) > 10, error

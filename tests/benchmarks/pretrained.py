@@ -14,6 +14,7 @@ import numpy as np
 from beside import alternate
 
 from mha_utils import pretrained
+from mha_utils.pretrained import download
 
 SENTENCE = "The cat sat on the mat because it was tired again today"  # 12 words
 SECONDS = 10
@@ -38,7 +39,7 @@ def main():
 
     torch.set_num_threads(2)
     torch.set_grad_enabled(False)
-    places = (pretrained._cache(), pretrained._hub_snapshot())
+    places = (download.cache_folder(), download.hub_snapshot())
     folder = next(place for place in places if place.exists())
     bert = BertModel.from_pretrained(folder, attn_implementation="eager").eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)

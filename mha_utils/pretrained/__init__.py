@@ -1,0 +1,63 @@
+"""A pretrained transformer in NumPy: what the heads of a real model attend to.
+
+Any checkpoint of the BERT family loads; without a folder it is all-MiniLM-L6-v2 (6
+layers, 12 heads, Apache-2.0). Loading runs straight down: `download` finds the files,
+`checkpoint` reads them, `bert` is the model built from what was read. `pieces` cuts a
+sentence for it, and `stored` stands in for it where it cannot be had.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from mha_utils.pretrained.bert import PretrainedModel
+from mha_utils.pretrained.checkpoint import read_checkpoint, read_files
+from mha_utils.pretrained.download import SHA256, NoModelError, find_files
+from mha_utils.pretrained.stored import StoredModel, read_answers
+
+__all__ = [
+    "SHA256",
+    "NoModelError",
+    "PretrainedModel",
+    "StoredModel",
+    "find_files",
+    "load",
+]
+
+
+def load(
+    folder: str | Path | None = None, *, stored: str | Path | None = None
+) -> PretrainedModel | StoredModel:
+    """Load a BERT-family checkpoint, by default all-MiniLM-L6-v2.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Holds config.json, model.safetensors and tokenizer.json; it is taken as it is.
+        Without it the files come from `find_files`.
+    stored : path, optional
+        A file of stored answers to go on with, in words, if no source has the model.
+
+    Returns
+    -------
+    model : PretrainedModel, or StoredModel if `stored` had to stand in
+
+    Raises
+    ------
+    NoModelError
+        If no source has the model and `stored` is not given. The message can be shown
+        to a reader.
+    FileNotFoundError, ValueError
+        If `folder` lacks a file or holds no checkpoint of the BERT family.
+    """
+    if folder is not None:
+        return PretrainedModel(read_checkpoint(read_files(Path(folder))))
+    try:
+        if find_spec("tokenizers") is None:
+            raise NoModelError("A package is missing. Run: pip install tokenizers")
+        files = find_files()
+    except NoModelError as error:
+        if stored is None:
+            raise
+        print(f"{error}\n\nUntil then: answers stored for a few sentences, rounded.")
+        return StoredModel(read_answers(stored))
+    return PretrainedModel(read_checkpoint(files))

@@ -1,0 +1,257 @@
+"""BERT in NumPy: from a sentence to its vectors, and who attends to whom on the way.
+
+The encoder of Devlin et al. 2019, from the top down. Its attention is the course's own
+`MultiHeadAttention`. Comments use the letters of `attention.py`; ``n`` counts word
+pieces here.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mha_utils.attention import MultiHeadAttention, split_heads
+from mha_utils.maps import AttentionMaps
+from mha_utils.pretrained.checkpoint import Checkpoint
+from mha_utils.pretrained.pieces import Pieces, cut, join, without_special
+
+
+class PretrainedModel:
+    """A BERT encoder that shows its attention; made by `load`.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+
+    Attributes
+    ----------
+    num_layers, num_heads, d_model, max_pieces : int
+    layers : tuple of MultiHeadAttention
+        The attention of each layer.
+
+    Raises
+    ------
+    ValueError
+        If the checkpoint lacks a tensor, or has one of another shape or with NaN.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self.num_layers, self.num_heads = checkpoint.num_layers, checkpoint.num_heads
+        self.d_model, self.max_pieces = checkpoint.d_model, checkpoint.max_pieces
+        self._embeddings = Embeddings(checkpoint)
+        self._encoder = [Layer(checkpoint, i) for i in range(self.num_layers)]
+        self.layers = tuple(layer.attention for layer in self._encoder)
+
+    def with_random_weights(self, *, seed: int) -> "PretrainedModel":
+        """Return the same model, its weights drawn anew: a control that learnt nothing.
+
+        Each matrix and bias is normal with the standard deviation 0.02 with which BERT
+        starts its training; the layer norms stay as they are.
+        """
+        return PretrainedModel(self._checkpoint.with_random_weights(seed=seed))
+
+    def attend(self, sentence: str, special: bool = True) -> AttentionMaps:
+        """Show who attends to whom, word by word, in all layers and heads.
+
+        A word of several pieces is attended to with the sum of its pieces' weights and
+        attends with their mean, as in Clark et al. 2019, "What Does BERT Look At?".
+
+        Parameters
+        ----------
+        sentence : str
+        special : bool
+            Whether [CLS] and [SEP] are shown. If not, a row sums to what the word
+            leaves to the other words, and the note says how much that is.
+
+        Returns
+        -------
+        maps : AttentionMaps
+            weights (num_layers, num_heads, n, n) for n words, float32.
+
+        Raises
+        ------
+        ValueError
+            If the sentence has no words or more pieces than the model can read.
+        """
+        pieces = self._cut(sentence)
+        _, weights = self._forward(pieces.ids)  # (layers, h, n, n)
+        maps = join(pieces, weights)  # n pieces -> n words
+        return maps if special else without_special(maps)
+
+    def hidden(
+        self, sentence: str, ablate: Iterable[tuple[int, int]] = ()
+    ) -> NDArray[np.float32]:
+        """Return the last layer's output (n, d_model), a row for each word piece.
+
+        Parameters
+        ----------
+        sentence : str
+        ablate : pairs (layer, head), counted from 0
+            Heads whose contribution is left out.
+        """
+        x, _ = self._forward(self._cut(sentence).ids, ablate)
+        return x
+
+    def embedding(
+        self, sentence: str, ablate: Iterable[tuple[int, int]] = ()
+    ) -> NDArray[np.float32]:
+        """Return the sentence's vector (d_model,): the mean of `hidden`, of length 1.
+
+        It is the output all-MiniLM-L6-v2 was trained for. The dot product of two is
+        their similarity: of the same sentence with and without a head it tells what the
+        head does to the model.
+        """
+        mean = self.hidden(sentence, ablate).mean(0)  # (n, d) -> (d,)
+        return mean / np.linalg.norm(mean)
+
+    def _cut(self, sentence: str) -> Pieces:
+        return cut(self._checkpoint.tokenizer, sentence, self.max_pieces)
+
+    @np.errstate(over="ignore", invalid="ignore")  # `LayerNorm` refuses what overflows
+    def _forward(
+        self, ids: Sequence[int], ablate: Iterable[tuple[int, int]] = ()
+    ) -> tuple[NDArray, NDArray]:
+        """Run the encoder: last hidden state (n, d) and weights (layers, h, n, n)."""
+        removed = _heads_by_layer(ablate, self.num_layers, self.num_heads)
+        x = self._embeddings(ids)  # (n, d)
+        maps = []
+        for layer, heads in zip(self._encoder, removed):
+            x, weights = layer(x, heads)  # (n, d), (h, n, n)
+            maps.append(weights)
+        return x, np.stack(maps)
+
+
+class Embeddings:
+    """What a piece means, plus where it stands, plus that this is the first text."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        d, name = checkpoint.d_model, "embeddings.{}_embeddings.weight".format
+        self.words = checkpoint.tensor(name("word"), None, d)  # (vocabulary, d)
+        self.places = checkpoint.tensor(name("position"), checkpoint.max_pieces, d)
+        self.first_text = checkpoint.tensor(name("token_type"), None, d)[0]  # (d,)
+        self.norm = LayerNorm(checkpoint, "embeddings.LayerNorm")
+
+    def __call__(self, ids: Sequence[int]) -> NDArray:
+        """Turn n pieces, by their numbers in the vocabulary, into x (n, d)."""
+        _need_known(ids, len(self.words))
+        x = self.words[ids] + (self.places[: len(ids)] + self.first_text)  # (n, d)
+        return self.norm(x)
+
+
+class Layer:
+    """Words look at each other, then each is worked on alone; both are added to it."""
+
+    def __init__(self, checkpoint: Checkpoint, i: int) -> None:
+        name = f"encoder.layer.{i}"
+        self.attention = _attention(checkpoint, f"{name}.attention")
+        self.first_norm = LayerNorm(checkpoint, f"{name}.attention.output.LayerNorm")
+        self.feed_forward = FeedForward(checkpoint, name)
+        self.second_norm = LayerNorm(checkpoint, f"{name}.output.LayerNorm")
+
+    def __call__(self, x: NDArray, removed: list[int]) -> tuple[NDArray, NDArray]:
+        """Return the next x (n, d) and the weights (h, n, n), without some heads."""
+        output, weights = self.attention(x)  # (n, d), (h, n, n)
+        if removed:
+            output -= self.attention.contributions(x)[removed].sum(0)
+        x = self.first_norm(x + output)
+        return self.second_norm(x + self.feed_forward(x)), weights
+
+
+def _attention(checkpoint: Checkpoint, name: str) -> MultiHeadAttention:
+    """Build the course's layer, head by head, x to the left of its matrices."""
+    h, d = checkpoint.num_heads, checkpoint.d_model
+    weights, biases = [], []
+    for kind in ("query", "key", "value"):
+        w, b = _dense(checkpoint, f"{name}.self.{kind}", d, d)
+        weights.append(split_heads(w.T, h))  # (d, h*d_k) -> (h, d, d_k)
+        biases.append(b.reshape(h, -1))  # (h*d_k,) -> (h, d_k)
+    (w_q, w_k, w_v), (b_q, b_k, b_v) = weights, biases
+    w_o, b_o = _dense(checkpoint, f"{name}.output.dense", d, d)
+    return MultiHeadAttention(w_q, w_k, w_v, w_o.T, b_q, b_k, b_v, b_o)
+
+
+class FeedForward:
+    """The small network that each word passes through alone: wide, GELU, back to d."""
+
+    def __init__(self, checkpoint: Checkpoint, name: str) -> None:
+        d = checkpoint.d_model
+        self.w_in, self.b_in = _dense(checkpoint, f"{name}.intermediate.dense", None, d)
+        wide = len(self.w_in)
+        self.w_out, self.b_out = _dense(checkpoint, f"{name}.output.dense", d, wide)
+
+    def __call__(self, x: NDArray) -> NDArray:
+        """Work on each row of x (n, d) alone."""
+        # A word is a column here: with the matrices as the checkpoint has them the
+        # products are faster for few words, and nothing needs to be copied.
+        wide = gelu(self.w_in @ x.T + self.b_in[:, None])  # (n, d) -> (wide, n)
+        return (self.w_out @ wide + self.b_out[:, None]).T  # (wide, n) -> (n, d)
+
+
+class LayerNorm:
+    """Bring each word's numbers to mean 0 and variance 1, then to what was learnt."""
+
+    def __init__(self, checkpoint: Checkpoint, name: str) -> None:
+        self.weight = checkpoint.tensor(f"{name}.weight", checkpoint.d_model)  # (d,)
+        self.bias = checkpoint.tensor(f"{name}.bias", checkpoint.d_model)  # (d,)
+        self.epsilon = checkpoint.epsilon
+
+    def __call__(self, x: NDArray) -> NDArray:
+        """Bring each row of x (n, d) there; refuse numbers that overflowed."""
+        x = x - x.mean(-1, keepdims=True)
+        variance = np.square(x).mean(-1, keepdims=True)
+        x = x / np.sqrt(variance + self.epsilon) * self.weight + self.bias
+        return _finite(x)
+
+
+def gelu(x: NDArray) -> NDArray:
+    """Multiply x by the normal distribution function of x, to 1e-7.
+
+    Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26: NumPy has no erf.
+    """
+    size = np.abs(x) * np.float32(0.5**0.5)
+    t = 1 / (1 + np.float32(0.3275911) * size)
+    tail = np.full_like(x, 1.061405429)
+    for factor in (-1.453152027, 1.421413741, -0.284496736, 0.254829592):
+        tail *= t
+        tail += np.float32(factor)
+    tail *= t
+    tail *= np.exp(-np.square(size)) * np.float32(0.5)  # the share beyond |x|
+    return np.maximum(x, 0) - np.abs(x) * tail
+
+
+def _dense(
+    checkpoint: Checkpoint, name: str, n_out: int | None, n_in: int
+) -> tuple[NDArray, NDArray]:
+    """Return a matrix (n_out, n_in), which stands to the left of x, and its bias."""
+    w = checkpoint.tensor(f"{name}.weight", n_out, n_in)
+    return w, checkpoint.tensor(f"{name}.bias", len(w))  # (n_out, n_in), (n_out,)
+
+
+def _heads_by_layer(
+    heads: Iterable[tuple[int, int]], num_layers: int, num_heads: int
+) -> list[list[int]]:
+    """Sort pairs (layer, head) by layer; refuse a head that is not there."""
+    by_layer: list[list[int]] = [[] for _ in range(num_layers)]
+    for layer, head in set(heads):
+        if not (0 <= layer < num_layers and 0 <= head < num_heads):
+            raise ValueError(
+                f"there is no head ({layer}, {head}); layers go from 0 to "
+                f"{num_layers - 1}, heads from 0 to {num_heads - 1}"
+            )
+        by_layer[layer].append(head)
+    return by_layer
+
+
+def _need_known(ids: Sequence[int], num_known: int) -> None:
+    if max(ids) >= num_known:
+        raise ValueError(
+            f"tokenizer.json gives the id {max(ids)}, but the model knows "
+            f"{num_known} word pieces; the files do not belong together"
+        )
+
+
+def _finite(x: NDArray) -> NDArray:
+    if not np.isfinite(x).all():
+        raise ValueError("The model's numbers overflow; are these weights a BERT's?")
+    return x

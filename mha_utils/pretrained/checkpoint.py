@@ -1,0 +1,253 @@
+"""A checkpoint read from its files: sizes, tensors by name, and the tokenizer.
+
+Nothing in the files is trusted: what cannot be a BERT is refused here, in words.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+FILES = ("config.json", "model.safetensors", "tokenizer.json")
+DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """What a model is built from; another model is built from another checkpoint.
+
+    Parameters
+    ----------
+    num_layers, num_heads, d_model, max_pieces : int
+    epsilon : float
+        What the layer norms add to the variance.
+    tokenizer : tokenizers.Tokenizer
+    tensors : dict of arrays
+        The weights by the names that BERT has for them, as they are in the file.
+    """
+
+    num_layers: int
+    num_heads: int
+    d_model: int
+    max_pieces: int
+    epsilon: float
+    tokenizer: "Tokenizer"
+    tensors: Mapping[str, NDArray]
+
+    def tensor(self, name: str, *shape: int | None) -> NDArray[np.float32]:
+        """Return a tensor as float32; None stands for any length but 0.
+
+        Raises
+        ------
+        ValueError
+            If it is not there, has another shape, or holds NaN or infinity.
+        """
+        _need_tensor(self.tensors, name, shape)
+        with np.errstate(over="ignore"):  # refused below
+            tensor = self.tensors[name].astype(np.float32, copy=False)
+        if not np.isfinite(tensor).all():
+            raise ValueError(f"{name} holds NaN or infinity in float32")
+        return tensor
+
+    def with_random_weights(self, *, seed: int) -> "Checkpoint":
+        """Return it with normal weights, standard deviation 0.02, and its own norms."""
+        rng = np.random.default_rng(seed)
+        drawn = {
+            name: tensor
+            if "LayerNorm" in name
+            else 0.02 * rng.standard_normal(tensor.shape, np.float32)
+            for name, tensor in self.tensors.items()
+        }
+        return replace(self, tensors=drawn)
+
+
+def read_files(folder: Path, *, mapped: bool = False) -> dict[str, bytes | mmap]:
+    """Read a checkpoint's files, or map the one with the weights.
+
+    A map is shared by all programs that read the file, but the file must not change.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If one is not there or not a file.
+    """
+    for name in FILES:
+        if (folder / name).exists() and not (folder / name).is_file():
+            raise ValueError(f"{folder / name} is not a file")
+    files: dict[str, bytes | mmap] = {
+        name: (folder / name).read_bytes() for name in ("config.json", "tokenizer.json")
+    }
+    with open(folder / "model.safetensors", "rb") as file:
+        files["model.safetensors"] = (
+            mmap(file.fileno(), 0, access=ACCESS_READ) if mapped else file.read()
+        )
+    return files
+
+
+def read_checkpoint(files: Mapping[str, bytes | mmap]) -> Checkpoint:
+    """Read the contents of config.json, model.safetensors and tokenizer.json.
+
+    Raises
+    ------
+    ValueError
+        If they are damaged or not a checkpoint of the BERT family.
+    """
+    config = _json("config.json", files["config.json"])
+    _need_bert(config)
+    return Checkpoint(
+        num_layers=_size(config, "num_hidden_layers"),
+        num_heads=_size(config, "num_attention_heads"),
+        d_model=_size(config, "hidden_size"),
+        max_pieces=_size(config, "max_position_embeddings"),
+        epsilon=_epsilon(config),
+        tokenizer=_tokenizer(files["tokenizer.json"]),
+        tensors=read_safetensors(files["model.safetensors"]),
+    )
+
+
+def read_safetensors(data: bytes | mmap) -> dict[str, NDArray]:
+    """Read the floating-point tensors of a safetensors file, as views of `data`.
+
+    The format: eight bytes for the header's length, a JSON header with the dtype, shape
+    and place of each tensor, then the numbers (https://github.com/huggingface/
+    safetensors). Names become those that BERT has today; integers are left out.
+
+    Raises
+    ------
+    ValueError
+        If the file is truncated, or its header is not to be trusted.
+    """
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or length > len(data) - 8:
+        raise ValueError("model.safetensors is truncated inside its header")
+    header = _json("model.safetensors' header", data[8 : 8 + length])
+    numbers = memoryview(data)[8 + length :]
+    tensors = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        kind, shape, start, stop = _described(name, entry)
+        _need_end(name, stop, len(numbers))
+        if kind.startswith(("F", "BF")):
+            dtype = _dtype(name, kind)
+            _need_bytes(name, kind, shape, prod(shape) * dtype.itemsize, stop - start)
+            tensor = np.frombuffer(numbers[start:stop], dtype).reshape(shape)
+            tensors[_name_today(name)] = tensor
+    return tensors
+
+
+def _name_today(name: str) -> str:
+    """Drop ``bert.``; a layer norm's weight and bias once were gamma and beta."""
+    name = name.removeprefix("bert.").replace("Norm.gamma", "Norm.weight")
+    return name.replace("Norm.beta", "Norm.bias")
+
+
+def _json(name: str, data: bytes | mmap) -> dict:
+    try:
+        value = json.loads(bytes(data))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} holds {type(value).__name__}, not a dictionary")
+    return value
+
+
+def _tokenizer(data: bytes | mmap) -> "Tokenizer":
+    """Make a tokenizer that neither fills up nor cuts off."""
+    from tokenizers import Tokenizer  # import is slow, and not all have it
+
+    try:
+        tokenizer = Tokenizer.from_buffer(bytes(data))
+    except Exception as error:  # the library raises bare Exception
+        raise ValueError(f"tokenizer.json cannot be read: {error}") from None
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _need_bert(config: dict) -> None:
+    for name, known in (
+        ("model_type", "bert"),
+        ("hidden_act", "gelu"),
+        ("position_embedding_type", "absolute"),
+    ):
+        if config.get(name, known) != known:
+            raise ValueError(
+                f"config.json has {name} {config[name]!r}; only {known!r} is "
+                f"supported here"
+            )
+
+
+def _size(config: dict, name: str) -> int:
+    size = config.get(name)
+    if type(size) is not int or size < 1:
+        raise ValueError(f"config.json lacks a size: {name} is {size!r}")
+    return size
+
+
+def _epsilon(config: dict) -> float:
+    epsilon = config.get("layer_norm_eps", 1e-12)
+    if not isinstance(epsilon, float) or not 1e-30 < epsilon < 1:
+        raise ValueError(
+            f"config.json has layer_norm_eps {epsilon!r}; it must be a "
+            f"small number, such as 1e-12"
+        )
+    return epsilon
+
+
+def _described(name: str, entry: object) -> tuple[str, list[int], int, int]:
+    """Return kind, shape, start and stop of a tensor from its entry in the header."""
+    try:
+        kind, shape, (start, stop) = (
+            entry[key]  # type: ignore[index]  # what is no dictionary is refused
+            for key in ("dtype", "shape", "data_offsets")
+        )
+        sound = all(type(i) is int and i >= 0 for i in (*shape, start, stop))
+    except (KeyError, TypeError, ValueError):
+        sound = False
+    if not sound:
+        raise ValueError(f"model.safetensors describes {name!r} wrongly: {entry!r}")
+    return str(kind), shape, start, stop
+
+
+def _dtype(name: str, kind: str) -> np.dtype:
+    if kind not in DTYPES:
+        readable = ", ".join(DTYPES)
+        raise ValueError(f"{name} has dtype {kind}; only {readable} can be read")
+    return np.dtype(DTYPES[kind])
+
+
+def _need_end(name: str, stop: int, length: int) -> None:
+    if stop > length:
+        raise ValueError(
+            f"model.safetensors is truncated: {name} ends at byte {stop} of {length}"
+        )
+
+
+def _need_bytes(name: str, kind: str, shape: list[int], need: int, have: int) -> None:
+    if need != have:
+        raise ValueError(
+            f"{name} of shape {tuple(shape)} and dtype {kind} needs {need} bytes, "
+            f"but has {have}"
+        )
+
+
+def _need_tensor(
+    tensors: Mapping[str, NDArray], name: str, shape: tuple[int | None, ...]
+) -> None:
+    if name not in tensors:
+        raise ValueError(f"model.safetensors has no tensor {name}; is it a BERT?")
+    found = tensors[name].shape
+    fits = len(found) == len(shape) and 0 not in found
+    if not fits or any(want not in (None, have) for want, have in zip(shape, found)):
+        needed = ", ".join("at least 1" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name} has shape {found}; config.json asks for ({needed})")
