@@ -126,11 +126,14 @@ class Embeddings:
     """What a piece means, plus where it stands, plus that this is the first text."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        d, name = checkpoint.d_model, "embeddings.{}_embeddings.weight".format
-        self.words = checkpoint.tensor(name("word"), None, d)  # (vocabulary, d)
-        self.places = checkpoint.tensor(name("position"), checkpoint.max_pieces, d)
-        self.first_text = checkpoint.tensor(name("token_type"), None, d)[0]  # (d,)
-        self.norm = LayerNorm(checkpoint, "embeddings.LayerNorm")
+        d, max_pieces, name = checkpoint.d_model, checkpoint.max_pieces, "embeddings"
+        self.words = checkpoint.tensor(f"{name}.word_embeddings.weight", None, d)
+        self.places = checkpoint.tensor(
+            f"{name}.position_embeddings.weight", max_pieces, d
+        )
+        texts = checkpoint.tensor(f"{name}.token_type_embeddings.weight", None, d)
+        self.first_text = texts[0]  # (d,)
+        self.norm = LayerNorm(checkpoint, f"{name}.LayerNorm")
 
     def __call__(self, ids: Sequence[int]) -> NDArray:
         """Turn n pieces, by their numbers in the vocabulary, into x (n, d)."""
@@ -159,7 +162,7 @@ class Layer:
 
 
 def _attention(checkpoint: Checkpoint, name: str) -> MultiHeadAttention:
-    """Build the course's layer, head by head, x to the left of its matrices."""
+    """Build the course's layer: head by head, with x to the left of its matrices."""
     h, d = checkpoint.num_heads, checkpoint.d_model
     weights, biases = [], []
     for kind in ("query", "key", "value"):
@@ -189,7 +192,7 @@ class FeedForward:
 
 
 class LayerNorm:
-    """Bring each word's numbers to mean 0 and variance 1, then to what was learnt."""
+    """Bring each word's numbers to mean 0 and variance 1, then scale and shift them."""
 
     def __init__(self, checkpoint: Checkpoint, name: str) -> None:
         self.weight = checkpoint.tensor(f"{name}.weight", checkpoint.d_model)  # (d,)
@@ -197,7 +200,7 @@ class LayerNorm:
         self.epsilon = checkpoint.epsilon
 
     def __call__(self, x: NDArray) -> NDArray:
-        """Bring each row of x (n, d) there; refuse numbers that overflowed."""
+        """Normalise each row of x (n, d); refuse numbers that overflowed."""
         x = x - x.mean(-1, keepdims=True)
         variance = np.square(x).mean(-1, keepdims=True)
         x = x / np.sqrt(variance + self.epsilon) * self.weight + self.bias
