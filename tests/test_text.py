@@ -82,3 +82,10 @@ def test_words(text, tokens):
 @pytest.mark.parametrize("char", ["\U0001fae8", "\U0001fae9", "\ue000"])
 def test_characters_newer_than_this_python_and_private_ones_are_kept(char):
     assert words(f"cat {char}") == ["cat", char]
+
+
+@pytest.mark.parametrize("no_text", [["The", "cat"], b"The cat", None, 3])
+def test_what_is_no_text_is_named(no_text):
+    kind = type(no_text).__name__
+    with pytest.raises(TypeError, match=f"text in quotes, and this is a {kind}"):
+        words(no_text)

@@ -1,12 +1,13 @@
 """A sentence cut into the pieces that a model reads, and joined to words again."""
 
+from bisect import bisect
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mha_utils.maps import AttentionMaps
-from mha_utils.text import words
+from mha_utils.text import spans, well_formed, words
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -21,43 +22,79 @@ class Pieces(NamedTuple):
     """The words, with the special tokens."""
     members: NDArray[np.float32]
     """(words, n): 1 where the piece belongs to the word."""
-    unknown: list[str]
-    """Words for which the model has no piece."""
+    notes: list[str]
+    """What the reader should know: unknown words, special tokens that were typed."""
 
 
 def cut(tokenizer: "Tokenizer", sentence: str, max_pieces: int) -> Pieces:
-    """Cut a sentence into pieces, and say which piece is whose.
+    """Cut a sentence into the tokenizer's pieces, and say which piece is whose.
 
-    A word that the model ignores, such as an invisible character, is left out.
+    A word that the model ignores, such as an invisible character, is left out. Words
+    that share a piece become one.
 
     Raises
     ------
     ValueError
         If the sentence has no words or more than `max_pieces`.
     """
-    typed = words(sentence)
-    encoding = _encode(tokenizer, typed)
+    text = well_formed(sentence)
+    encoding = _encode(tokenizer, text)
     _need_few(len(encoding.ids), max_pieces)
     _need_words(encoding.special_tokens_mask)
-    # A special token belongs to no word: it is a word of its own.
-    owners = [-1 - i if w is None else w for i, w in enumerate(encoding.word_ids)]
+    starts = [start for start, _ in _joined(spans(text), encoding.offsets)]
+    # A special token that the tokenizer puts in is a word of its own.
+    owners = [
+        -1 - i if added else bisect(starts, start) - 1
+        for i, (added, (start, _)) in enumerate(
+            zip(encoding.special_tokens_mask, encoding.offsets)
+        )
+    ]
     order = list(dict.fromkeys(owners))
     members = np.array(order)[:, None] == owners  # (words, n)
+    ends = [*starts[1:], len(text)]
     tokens = [
-        typed[owner] if owner >= 0 else encoding.tokens[owners.index(owner)]
+        "".join(words(text[starts[owner] : ends[owner]]))
+        if owner >= 0
+        else encoding.tokens[owners.index(owner)]
         for owner in order
-    ]
-    unknown = [
-        typed[owner]
-        for owner, piece in zip(owners, encoding.tokens)
-        if piece == "[UNK]" and owner >= 0
     ]
     return Pieces(
         encoding.ids,
         tokens,
         members.astype(np.float32),
-        list(dict.fromkeys(unknown)),
+        _notes(encoding, dict(zip(order, tokens)), owners),
     )
+
+
+def _joined(
+    words: list[tuple[int, int]], pieces: list[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Join neighbouring words of which a piece has a part of each."""
+    joined: list[tuple[int, int]] = []
+    pieces_left = iter(sorted(pieces))
+    reach = 0  # where the pieces end that begin before this word does
+    piece = next(pieces_left, None)
+    for start, stop in words:
+        while piece and piece[0] < start:
+            reach, piece = max(reach, piece[1]), next(pieces_left, None)
+        if joined and reach > start:
+            joined[-1] = joined[-1][0], stop
+        else:
+            joined.append((start, stop))
+    return joined
+
+
+def _notes(encoding: "Encoding", names: dict[int, str], owners: list[int]) -> list[str]:
+    unknown, special = dict[str, None](), dict[str, None]()
+    for owner, piece in zip(owners, encoding.tokens):
+        if owner >= 0 and piece == names[owner] and piece[0] + piece[-1] == "[]":
+            special[piece] = None
+        elif owner >= 0 and piece == "[UNK]":
+            unknown[names[owner]] = None
+    notes = [f"The model does not know {', '.join(unknown)}."] if unknown else []
+    if special:
+        notes.append(f"The model reads {', '.join(special)} as a token of its own.")
+    return notes
 
 
 def join(pieces: Pieces, weights: NDArray) -> AttentionMaps:
@@ -69,9 +106,7 @@ def join(pieces: Pieces, weights: NDArray) -> AttentionMaps:
     members = pieces.members  # (words, n)
     sizes = members.sum(1, keepdims=True)  # pieces of each word
     weights = members / sizes @ weights @ members.T  # n pieces -> n words
-    names = ", ".join(pieces.unknown)
-    note = f"The model does not know {names}." if names else ""
-    return AttentionMaps(pieces.tokens, weights, note=note)
+    return AttentionMaps(pieces.tokens, weights, note=" ".join(pieces.notes))
 
 
 def without_special(maps: AttentionMaps) -> AttentionMaps:
@@ -82,9 +117,9 @@ def without_special(maps: AttentionMaps) -> AttentionMaps:
     return AttentionMaps(maps.tokens[1:-1], weights, note=note.strip())
 
 
-def _encode(tokenizer: "Tokenizer", typed: list[str]) -> "Encoding":
+def _encode(tokenizer: "Tokenizer", text: str) -> "Encoding":
     try:
-        return tokenizer.encode(typed, is_pretokenized=True)
+        return tokenizer.encode(text)
     except Exception as error:  # the library raises bare Exception
         raise ValueError(f"tokenizer.json cannot cut this: {error}") from None
 

@@ -1,10 +1,18 @@
 """Sentences cut into pieces; maps of pieces turned into maps of words."""
 
+import datetime
+import random
+import sys
+
 import numpy as np
 import pytest
+from babel import Locale, UnknownLocaleError, localedata
+from babel.dates import format_datetime
 from tiny_bert import plain_forward, random_tensors, tokenizer_json
 
-from mha_utils.pretrained import load
+from mha_utils.pretrained import NoModelError, load
+from mha_utils.pretrained.pieces import cut
+from mha_utils.text import words
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -56,3 +64,88 @@ def test_a_tokenizer_without_a_piece_for_unknown_words_says_so(tiny):
     model = load(tiny)
     with pytest.raises(ValueError, match="cannot cut this: .*UNK"):
         model.attend("zyzzyva")
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    try:
+        return load()._checkpoint.tokenizer
+    except NoModelError as error:
+        pytest.skip(str(error))
+
+
+def dates():
+    """Yield a sentence in each language that Babel knows, in its own script."""
+    when = datetime.datetime(2017, 6, 12, 17, 57)
+    for name in localedata.locale_identifiers():
+        try:
+            language = Locale.parse(name)
+            said = format_datetime(when, "full", locale=language)
+        except (UnknownLocaleError, AttributeError, KeyError):
+            continue
+        yield f"{language.display_name}: {said} (10€, 20°C)"
+
+
+def generated(n):
+    """Yield sentences of characters drawn evenly, and of such that stick together."""
+    rng = random.Random(0)
+    sticky = "aZ9 .!'’-_[]#€°≤é中の한سक्ة👍🏽🇫🇷\u0301\u200d\u200b\ufeff\t\x00\ud800"
+    for i in range(n):
+        if i % 2:
+            yield "".join(rng.choices(sticky, k=rng.randrange(1, 20)))
+        else:
+            points = (rng.randrange(sys.maxunicode + 1) for _ in range(8))
+            yield "a " + " ".join(map(chr, points))
+
+
+def squeezed(text):
+    return "".join(words(text))
+
+
+@pytest.mark.parametrize(
+    "sentences", [dates(), generated(10_000)], ids=["dates", "any"]
+)
+def test_pieces_are_the_tokenizers_own(tokenizer, sentences):
+    count = 0
+    for sentence in sentences:
+        clean = sentence.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        expected = tokenizer.encode(clean)
+        if len(expected.ids) == 2:
+            continue
+        pieces = cut(tokenizer, sentence, 512)
+        assert pieces.ids == expected.ids
+        assert pieces.tokens[0] == "[CLS]" and pieces.tokens[-1] == "[SEP]"
+        members = pieces.members
+        assert members.shape == (len(pieces.tokens), len(pieces.ids))
+        assert (members.sum(0) == 1).all() and (members.sum(1) >= 1).all()
+        assert (np.diff(members.argmax(0)) >= 0).all(), "words out of order"
+        typed, rest = "".join(pieces.tokens[1:-1]), squeezed(clean)
+        for char in typed:  # what the model ignores may be missing, nothing else
+            assert char in rest, (sentence, pieces.tokens)
+            rest = rest[rest.index(char) + 1 :]
+        count += 1
+    assert count > 500
+
+
+@pytest.mark.parametrize(
+    ("sentence", "tokens", "pieces"),
+    [
+        ("10€", ["10", "€"], ["10", "##€"]),
+        ("20°C", ["20", "°", "C"], ["20", "##°", "##c"]),
+        ("a≤b", ["a", "≤", "b"], ["a", "##≤", "##b"]),
+        ("Don't", ["Don't"], ["don", "'", "t"]),
+        ("ねこ", ["ね", "こ"], ["ね", "##こ"]),
+        ("The [MASK] sat", ["The", "[MASK]", "sat"], ["the", "[MASK]", "sat"]),
+        ("[foo]", ["[", "foo", "]"], ["[", "foo", "]"]),
+    ],
+)
+def test_signs_belong_to_their_words(tokenizer, sentence, tokens, pieces):
+    found = cut(tokenizer, sentence, 512)
+    assert found.tokens[1:-1] == tokens
+    assert list(map(tokenizer.id_to_token, found.ids))[1:-1] == pieces
+
+
+def test_a_special_token_that_is_typed_is_said(tokenizer):
+    said = "The model reads [MASK] as a token of its own."
+    assert cut(tokenizer, "The [MASK] sat on [MASK]", 512).notes == [said]
+    assert cut(tokenizer, "The mask sat [", 512).notes == []
