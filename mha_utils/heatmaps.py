@@ -187,6 +187,9 @@ def show_lines(
         ax.text(x, y, text, color="#6b6b6b" if pale else "black", **options)
 
     weights = maps.weights[layer, heads, chosen]  # (h, n)
+    thick = (1 + 5 * weights) * (weights >= 0.005)  # points, (h, n)
+    # Several heads' lines to one word lie beside each other: how far from its middle.
+    beside = (thick.cumsum(axis=0) - (thick + thick.sum(axis=0)) / 2) / 72  # inches
     write(left - 0.1, top - 0.15, "query", "right", True)
     write(right + 0.1, top - 0.15, "key", "left", True)
     box = {"boxstyle": "round,pad=0.15", "facecolor": "none", "edgecolor": "black"}
@@ -204,11 +207,11 @@ def show_lines(
         for j, weight in enumerate(weights[k]):
             if not _share(weight):
                 continue
-            apart = 0.04 * (k - (len(heads) - 1) / 2)  # two heads' equal lines
+            apart = beside[k, j]
             (x1, y1), (x2, y2) = (left, y[chosen] + apart), (right, y[j] + apart)
             points = [(x1, y1), (x1 + 1.3, y1), (x2 - 1.3, y2), (x2, y2)]
             curve = Path(points, [Path.MOVETO] + [Path.CURVE4] * 3)
-            look = {"linewidth": 1 + 5 * weight, "alpha": min(0.5 + weight / 2, 1)}
+            look = {"linewidth": thick[k, j], "alpha": min(0.5 + weight / 2, 1)}
             ax.add_patch(PathPatch(curve, fill=False, edgecolor=color, **look))
             write(end, y[j], _share(weight), "right")
     return figure
