@@ -75,8 +75,9 @@ def test_every_widget_is_drawn(lab, path):
         assert lab.evaluate(DRAWN) == widgets
 
     until(drawn)
-    lab.evaluate(CLOSE)
+    lab.wait_for_timeout(300)  # an error may be told late
     assert lab.errors == []
+    lab.evaluate(CLOSE)
 
 
 def test_links_to_the_source_open_it(opened, lab_server):

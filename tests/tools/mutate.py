@@ -18,8 +18,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+
+
+def names_in(room: str) -> list[str]:
+    """Return the modules of a package in the package."""
+    return sorted(path.stem for path in (ROOT / "mha_utils" / room).glob("[!_]*.py"))
+
+
+# The module's own tests: files tests/test_NAME.py, or a folder of them.
 TESTS = {
     "attention": ["attention"],
+    "guards": ["attention"],
     "maps": ["maps"],
     "text": ["text"],
     "sentences": ["sentences"],
@@ -27,17 +36,15 @@ TESTS = {
     "scores": ["scores", "pretrained"],
     "training": ["training"],
     "checks": ["checks"],
-    **{
-        f"exercises/{path.stem}": ["checks", "solutions"]
-        for path in sorted((ROOT / "mha_utils" / "exercises").glob("[!_]*.py"))
-    },
+    **{f"exercises/{name}": ["checks"] for name in names_in("exercises")},
     "picture": ["heatmaps"],
     "lettering": ["heatmaps"],
     "heatmaps": ["heatmaps"],
-    "explorer": ["explorer", "browser"],
+    "diagram": ["diagram"],
+    "explorer": ["explorer", "explorer_page"],
     "controls": ["controls", "lessons_in_browser"],
     "training_panel": ["training_panel", "lessons_in_browser"],
-    "pretrained": ["pretrained"],
+    **{f"pretrained/{name}": ["pretrained"] for name in names_in("pretrained")},
     "offline": ["offline"],
 }
 LESSONS = [  # with the docstrings' examples; compared in text and picture
@@ -162,7 +169,10 @@ def main() -> None:
         if fails(course, LESSONS):
             sys.exit("The lessons' tests fail without any fault.")
         for module in arguments.modules:
-            tests = [f"tests/test_{name}.py" for name in TESTS[module]]
+            tests = [
+                f"tests/{name if (ROOT / 'tests' / name).is_dir() else f'test_{name}.py'}"
+                for name in TESTS[module]
+            ]
             if fails(course, tests):
                 sys.exit(f"The tests of {module} fail without any fault.")
             path = course / "mha_utils" / f"{module}.py"
