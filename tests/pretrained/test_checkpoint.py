@@ -2,12 +2,13 @@
 
 import os
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from tiny_bert import random_tensors, with_header, write
 
-from mha_utils.pretrained import load
+from mha_utils.pretrained import PretrainedModel, load
 from mha_utils.pretrained.checkpoint import (
     FILES,
     read_checkpoint,
@@ -96,9 +97,13 @@ def test_damaged_files_are_refused(tiny):
     tensors["embeddings.LayerNorm.bias"] = np.full(12, 1e300)
     with pytest.raises(ValueError, match="LayerNorm.bias holds NaN or infinity"):
         load(write(tiny, tensors=tensors))
-    tensors["embeddings.LayerNorm.bias"] = np.full(12, 3e38, "<f4")
-    with pytest.raises(ValueError, match="overflow"):
-        load(write(tiny, tensors=tensors)).attend("cats")
+    for name in (
+        "embeddings.LayerNorm.weight",
+        "encoder.layer.1.output.LayerNorm.weight",
+    ):
+        tensors = random_tensors() | {name: np.full(12, 3e38, "<f4")}
+        with pytest.raises(ValueError, match="numbers overflow; are these weights a B"):
+            load(write(tiny, tensors=tensors)).attend("cats")
     tensors = random_tensors()
     tensors["embeddings.token_type_embeddings.weight"] = np.ones((0, 12), "<f4")
     with pytest.raises(ValueError, match=r"\(0, 12\); .* \(at least 1, 12\)"):
@@ -110,6 +115,15 @@ def test_damaged_files_are_refused(tiny):
     (tiny / "tokenizer.json").unlink()
     with pytest.raises(FileNotFoundError, match="tokenizer.json"):
         load(tiny)
+
+
+def test_a_tensor_of_another_shape_is_named(tiny):
+    checkpoint, tensors = read_checkpoint(read_files(tiny)), random_tensors()
+    for name, tensor in tensors.items():
+        for other in (np.concatenate([tensor, tensor[..., :1]], -1), tensor[None]):
+            wrong = replace(checkpoint, tensors=tensors | {name: other})
+            with pytest.raises(ValueError, match=f"^{name} has shape .* asks for"):
+                PretrainedModel(wrong)
 
 
 @pytest.mark.parametrize("name", FILES)
