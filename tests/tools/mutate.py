@@ -25,6 +25,12 @@ def names_in(room: str) -> list[str]:
     return sorted(path.stem for path in (ROOT / "mha_utils" / room).glob("[!_]*.py"))
 
 
+def tests_of(name: str) -> str:
+    """Return where the tests of this name are: a folder, or a file."""
+    folder = ROOT / "tests" / name
+    return f"tests/{name}" if folder.is_dir() else f"tests/test_{name}.py"
+
+
 # The module's own tests: files tests/test_NAME.py, or a folder of them.
 TESTS = {
     "attention": ["attention"],
@@ -169,10 +175,7 @@ def main() -> None:
         if fails(course, LESSONS):
             sys.exit("The lessons' tests fail without any fault.")
         for module in arguments.modules:
-            tests = [
-                f"tests/{name if (ROOT / 'tests' / name).is_dir() else f'test_{name}.py'}"
-                for name in TESTS[module]
-            ]
+            tests = [tests_of(name) for name in TESTS[module]]
             if fails(course, tests):
                 sys.exit(f"The tests of {module} fail without any fault.")
             path = course / "mha_utils" / f"{module}.py"
