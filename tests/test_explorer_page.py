@@ -77,6 +77,7 @@ READ = """root => {
         dot: root.querySelector("circle").getAttribute("fill"),
         words: root.querySelector(".mha-words").textContent,
         alternative: svg.getAttribute("aria-label"),
+        selected: all("select", (node) => Number(node.value)),
         checked: all("[role=radio]", (node) => node.ariaChecked).indexOf("true"),
     };
 }"""
@@ -147,6 +148,7 @@ def check(explorer, maps, *, head=0, layer=0, word=-1, minus=None, leftward=Fals
         assert {stroke for *_, stroke, _ in page["lines"]} == {color}
     assert f"ead {head + 1}" in page["title"]
     assert page["checked"] == layer * maps.weights.shape[1] + head
+    assert page["selected"] == [layer, head, -1 if minus is None else minus, word]
     best = int(np.abs(values[word]).argmax())
     said = page["words"].replace("\u2068", "").replace("\u2069", "")
     assert f"“{maps.tokens[word]}”" in said
