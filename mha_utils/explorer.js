@@ -29,9 +29,10 @@ export const digits = (value, places = 3) =>
 const plain = (text) =>
   text.replace(/[\0-\x08\x0b-\x1f\x7f\ufffe\uffff\u202a-\u202e\u2066-\u2069]/g, "�");
 const isolate = (word) => `“\u2068${word}\u2069”`; // a word keeps its own direction
-const readsLeftward = (text) =>
+// A token that a model puts in front, such as <s> or [CLS], is no word of the sentence.
+const readsLeftward = (words) =>
   /^\P{L}*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}]/u.test(
-    text,
+    words.filter((word) => !/^(<.*>|\[.*\])$/.test(word)).join(" "),
   );
 
 // ---- what the kernel sent, and what of it is looked at
@@ -47,7 +48,7 @@ export function readPicture(picture) {
     isError: Boolean(error),
     headNames: picture.head_names.map(plain),
     weights: new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength)),
-    leftward: readsLeftward(words.join(" ")),
+    leftward: readsLeftward(words),
   };
 }
 
@@ -130,17 +131,24 @@ export function layout({ n, wide, room, projector }) {
   const space = Math.max(300, room - 16), large = 20 / 14;
   const fit = space / (left + n * small + short + after); // at which zoom all just fits
   const zoom = !projector ? 1 : fit < 1.2 ? large : Math.min(fit, large);
-  const beside = zoom <= fit, rest = space / zoom - left - (beside ? after : 0);
+  const lean = Math.ceil(wide * 0.65); // how far the last label reaches beyond the map
+  const beside = zoom <= fit, rest = space / zoom - left - (beside ? after : lean);
   const side = between(small, Math.floor((rest - (beside ? 100 : 0)) / n), 28);
   const fan = beside ? between(short, rest - n * side, 130) : 100;
   const top = 26 + Math.ceil(wide * 0.77) + 12; // title, labels that lean by 50 degrees
   const right = left + n * side, bottom = top + n * side;
+  const told = 190; // what the scale of colours says takes so much
+  const scale = between(60, Math.min(n * side, space / zoom - left - told), 250);
   const rows = beside ? top : bottom + 48; // the top of the list, below the scale
   const start = beside ? right : left, end = start + fan; // of the lines
   return {
-    left, top, side, right, bottom, rows, start, end, zoom, beside,
+    left, top, side, right, bottom, scale, rows, start, end, zoom, beside,
     numbers: end + after - 4, // where they end
-    width: Math.max(right, end + after, left + 330), // and the scale with its words
+    width: Math.max(
+      right + Math.max(lean, 44), // the last label, and the word "key"
+      end + after,
+      left + scale + told,
+    ),
     height: (beside ? bottom : rows + n * side) + 36,
   };
 }
@@ -177,14 +185,16 @@ const differ = (drawn, scene, ...names) =>
 
 // Words cut between two characters as people see them, so that they fit.
 const ruler = document.createElement("canvas").getContext("2d");
-const segmenter = new Intl.Segmenter();
+const cutCharacters = Intl.Segmenter // older browsers cut an emoji in two
+  ? (text) => Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment)
+  : Array.from;
 function measure(words, widest = 110) {
   ruler.font = `600 ${FONT}px ${FAMILY}`;
   const widthOf = (text) => ruler.measureText(text).width;
   const shorten = (word) => {
     if (widthOf(word) <= widest) return word;
     let short = "";
-    for (const { segment } of segmenter.segment(word)) {
+    for (const segment of cutCharacters(word)) {
       if (widthOf(short + segment + "…") > widest) break;
       short += segment;
     }
@@ -495,16 +505,16 @@ function makeMap({ colors, row, pick, point }) {
     drawing.dot.setAttribute("fill", colors.ofHead(choice));
     drawing.title.textContent = fullName(maps, layer, head) +
       (compare < 0 ? "" : ` minus head ${headName(maps, compare)}`);
-    paintScale(choice, place, n);
+    paintScale(choice, place);
   }
 
-  function paintScale(choice, { left, bottom, side }, n) {
+  function paintScale(choice, { left, bottom, scale: width }) {
     const [low, what] = choice.compare < 0
       ? ["0", "1   attention weight"]
       : ["−1", "1   difference of weights"];
     if (drawing.scale.textContent === low + what) return;
     const table = colors.table(choice);
-    const x = left, y = bottom + 14, width = between(120, n * side, 250);
+    const x = left, y = bottom + 14;
     drawing.scale.replaceChildren(
       make("text", { x: x - 6, y: y + 11, "text-anchor": "end" }, low),
       make("text", { x: x + width + 6, y: y + 11 }, what),

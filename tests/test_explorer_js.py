@@ -53,7 +53,10 @@ def test_all_that_is_laid_out_is_inside_the_drawing(layouts):
         assert place["bottom"] + 26 <= place["height"], size
         assert place["rows"] + n * side <= place["height"], size
         # Of the scale, the longest text is "difference of weights".
-        assert place["left"] + 330 <= place["width"], size
+        assert 60 <= place["scale"] <= place["width"] - place["left"] - 180, size
+        leaning = wide * math.cos(math.radians(50))
+        assert place["right"] - 0.45 * side + leaning <= place["width"], size
+        assert place["right"] + 40 <= place["width"], size  # the word "key"
         assert place["numbers"] <= place["width"], size
 
 
@@ -189,6 +192,10 @@ def test_an_error_is_read_before_a_note(read):
         (["ދިވެހި", "x"], True),
         (["1", "2"], False),
         (["猫", "שלום"], False),
+        (["<s>", "שלום", "cat"], True),
+        (["[CLS]", "قط", "[SEP]"], True),
+        (["[CLS]", "cat", "שלום", "[SEP]"], False),
+        (["<s>"], False),
     ],
 )
 def test_the_first_letter_says_where_the_sentence_runs(read, words, leftward):

@@ -623,6 +623,60 @@ def test_axe_finds_no_violation(page, a, b):
     assert violations(page) == []
 
 
+def test_the_chosen_head_is_marked_in_forced_colours(page, a):
+    look = """root => [...root.querySelectorAll("[role=radio]")].map((node) => {
+        const { borderColor, outlineStyle } = getComputedStyle(node);
+        return [node.ariaChecked, borderColor, outlineStyle];
+    })"""
+    page.emulate_media(forced_colors="active")
+    try:
+        marked = {tuple(rest) for is_, *rest in a.evaluate(look) if is_ == "true"}
+        others = {tuple(rest) for is_, *rest in a.evaluate(look) if is_ != "true"}
+        assert len(marked) == len(others) == 1
+        assert marked != others and ("solid" in str(marked))
+        assert violations(page) == []
+    finally:
+        page.emulate_media(forced_colors="none")
+
+
+def test_an_old_browser_draws_it_too(chromium):
+    """Without Intl.Segmenter a long word is cut between two code points."""
+    host = Host(chromium)
+    host.page.evaluate("() => { delete Intl.Segmenter; }")
+    try:
+        old = host.show(Explorer(attend, "The " + "extraordinarily" * 3 + " slept"))
+        label = old.locator(".mha-labels > text").nth(2)
+        assert label.evaluate("node => node.firstChild.textContent").endswith("…")
+        assert host.page.errors == []
+    finally:
+        host.page.close()
+
+
+INSIDE = """root => {
+    const svg = root.querySelector(".mha-stage svg");
+    const { width, height } = svg.viewBox.baseVal;
+    const outside = [];
+    for (const node of svg.querySelectorAll("text")) {
+        const { x, y, width: w, height: h } = node.getBBox();
+        const place = svg.getCTM().inverse().multiply(node.getCTM());
+        const corners = [[x, y], [x + w, y], [x, y + h], [x + w, y + h]].map(
+            (at) => new DOMPoint(...at).matrixTransform(place));
+        if (corners.some((at) => at.x < -1 || at.x > width + 1 || at.y < -1 ||
+            at.y > height + 1)) outside.push(node.textContent);
+    }
+    return outside;
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 768, 1024, 1366])
+@pytest.mark.parametrize("n", [1, 3, 12, 22])
+def test_every_text_is_inside_the_drawing(host, width, n):
+    """What lies outside is cut, on the page and in saved files."""
+    host.page.set_viewport_size({"width": width, "height": 768})
+    explorer = host.show(Explorer(layered, " ".join(["extraordinary"] * n), compare=1))
+    assert explorer.evaluate(INSIDE) == []
+
+
 LAST = ["Attention map", "Projector size", "Reset", "Save PNG", "Save SVG"]
 OF_ATTEND = ["Causal mask", "Temperature"]
 
