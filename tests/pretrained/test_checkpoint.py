@@ -168,6 +168,7 @@ def entry(dtype="F32", shape=(2,), data_offsets=(0, 8)):
         (with_header(entry(data_offsets=[8, 0]), bytes(8)), "needs 8 bytes"),
         (with_header(entry(shape=[2**62, 8]), bytes(8)), "bytes, but has 8"),
         (with_header(entry("F64"), bytes(8)), "needs 16 bytes"),
+        (with_header(entry(shape=[1]), bytes(8)), "needs 4 bytes, but has 8"),
         (with_header(entry("BF16", data_offsets=[0, 4]), bytes(8)), "dtype BF16"),
         (with_header(entry("F8_E4M3", data_offsets=[0, 2]), bytes(8)), "dtype F8"),
     ],
