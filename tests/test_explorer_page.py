@@ -69,6 +69,7 @@ READ = """root => {
         bold: all(".mha-labels > text", (node) =>
             [node.getAttribute("y"), node.getAttribute("font-weight") === "700"]),
         above: all(".mha-row text", (node) => node.getAttribute("y")),
+        strongest: all(".mha-list text", (node) => node.getAttribute("font-weight")),
         list: all(".mha-list text", (node) => [...at(node, "y", "x"), said(node)]),
         lines: all(".mha-row path", (node) =>
             [...node.getAttribute("d").match(/[\\d.]+/g).map(Number),
@@ -150,6 +151,8 @@ def check(explorer, maps, *, head=0, layer=0, word=-1, minus=None, leftward=Fals
     assert page["checked"] == layer * maps.weights.shape[1] + head
     assert page["selected"] == [layer, head, -1 if minus is None else minus, word]
     best = int(np.abs(values[word]).argmax())
+    weights = ["700" if j == best else "400" for j in range(n)]
+    assert page["strongest"][::2] == page["strongest"][1::2] == weights
     said = page["words"].replace("\u2068", "").replace("\u2069", "")
     assert f"“{maps.tokens[word]}”" in said
     assert f"{values[word, best]:.2f}" in said and f"“{maps.tokens[best]}”" in said
@@ -395,8 +398,8 @@ def test_choosing_keeps_all_nodes_and_sets_only_what_changes(b):
     control(b, "combobox", "Word").select_option("2")
     check(b, layered(LAYERED), layer=1, head=2, word=2)
     assert b.evaluate(WATCHED) == {"gone": 0, "cells": 0, "vain": 0}
-    control(b, "radio", "Layer 2, head 1 one").click()
-    check(b, layered(LAYERED), layer=1, head=0, word=2)
+    control(b, "radio", "Layer 1, head 1 one").click()  # two changes, drawn once
+    check(b, layered(LAYERED), word=2)
     seen = b.evaluate(WATCHED)
     assert 0 < seen["cells"] <= 16 and (seen["gone"], seen["vain"]) == (0, 0)
     b.locator(".mha-cells").hover(force=True)  # frames are before it
@@ -794,6 +797,7 @@ def test_list_goes_below_a_map_that_leaves_no_room(page, b):
         cells = b.locator(".mha-cells").bounding_box()
         number = b.locator(".mha-number").first.bounding_box()
         assert number["y"] > cells["y"] + cells["height"]
+        assert b.locator(".mha-row text").all_text_contents() == ["word1"]
 
     until(below)
 
