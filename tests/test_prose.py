@@ -72,7 +72,9 @@ def test_the_glossary_is_sorted_and_names_lessons_that_use_the_term():
         for term, _, number in rows:
             lesson = next(path for path in LESSONS if path.name[:2] == f"0{number}")
             used = re.sub(r"(e|)$", "", term.split()[0].partition("-")[0])
-            assert used in "\n".join(markdown(lesson)).lower(), f"{term}: {number}"
+            assert used.lower() in "\n".join(markdown(lesson)).lower(), (
+                f"{term}: {number}"
+            )
 
 
 @pytest.mark.parametrize("path", READ + PAGES, ids=lambda path: path.name)
