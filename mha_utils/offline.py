@@ -16,6 +16,7 @@ from mha_utils.pretrained import NoModelError, find_files
 
 ROOT = Path(__file__).parent.parent
 SOURCES = "pyproject.toml README.md LICENSE requirements.txt mha_utils".split()
+LINKED = "README.md mha_utils tests".split()  # what links in the notebooks lead to
 VERSION = "{}.{}".format(*sys.version_info)
 PYTHON, SCRIPTS = f"python{VERSION}", ".venv/bin/"
 if sys.platform == "win32":
@@ -31,7 +32,7 @@ Copy it to the machine's disk, open a terminal in the copy, and type once:
 
 Whenever you want to learn, type:
 
-    {SCRIPTS}jupyter lab notebooks/00_start_here.ipynb
+    {SCRIPTS}jupyter lab --notebook-dir=. notebooks/00_start_here.ipynb
 
 JupyterLab opens the start page in your browser.
 """
@@ -68,8 +69,8 @@ def prepare(folder: Path) -> None:
     unfinished = f"{folder.name}.unfinished-"
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=unfinished) as place:
         ready = Path(place, "ready")
-        junk = shutil.ignore_patterns(".*", "*.unfinished-*")
-        shutil.copytree(ROOT / "notebooks", ready / "notebooks", ignore=junk)
+        for name in ("notebooks", *LINKED):
+            _copy(ROOT / name, ready / name)
         _collect_wheels(ready, Path(place, "source"))
         text = README + _write_model(ready / "model")
         (ready / "README.txt").write_text(text, "utf-8")
@@ -78,13 +79,24 @@ def prepare(folder: Path) -> None:
         ready.rename(folder)
 
 
+def _copy(path: Path, copy: Path) -> None:
+    """Copy a file, or a folder without what programs leave in it."""
+    if path.is_dir():
+        junk = shutil.ignore_patterns(
+            ".*", "*.unfinished-*", "__pycache__", "screenshots"
+        )
+        shutil.copytree(path, copy, ignore=junk)
+    else:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy)
+
+
 def _collect_wheels(ready: Path, source: Path) -> None:
     """Let pip make the course's wheel and fetch all others."""
     # Made from a copy: setuptools packs what earlier versions left in its folder.
     source.mkdir()
     for name in SOURCES:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-        copy(ROOT / name, source / name)
+        _copy(ROOT / name, source / name)
     print("Collecting the packages (100 MB, a minute or more) ...", flush=True)
     command = [sys.executable, "-m", "pip", "wheel", "-r", "requirements.txt"]
     command += ["--wheel-dir", str(ready / "wheels")]

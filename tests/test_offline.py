@@ -45,6 +45,8 @@ def course(tmp_path, monkeypatch):
     (source / "mha_utils").mkdir(parents=True)
     (source / "notebooks" / ".ipynb_checkpoints").mkdir(parents=True)
     (source / "notebooks" / "01.ipynb").write_text("{}")
+    (source / "tests" / "__pycache__").mkdir(parents=True)
+    (source / "tests" / "test.py").touch()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         (source / name).touch()
     text = "# Why.\n-e .\njupyterlab>=4.4\n"
@@ -102,12 +104,16 @@ def test_folder_holds_what_a_room_needs(course, tmp_path, monkeypatch, capsys, t
     offline.main()
     assert names(folder.parent) == [
         "room",
+        "room/README.md",
         "room/README.txt",
+        "room/mha_utils",
         "room/model",
         *(f"room/model/{name}" for name in sorted(SHA256)),
         "room/notebooks",
         "room/notebooks/01.ipynb",
         "room/requirements.txt",
+        "room/tests",
+        "room/tests/test.py",
         "room/wheels",
         "room/wheels/mha_utils.whl",
     ]
@@ -261,12 +267,16 @@ def test_course_runs_without_a_network(room, cut_off):
     assert "No broken requirements" in cut_off([".venv/bin/pip", "check"])
     assert cut_off([*shlex.split(start), "--version"])
 
-    python = ".venv/bin/python"
-    package = Path(cut_off([python, "-c", IMPORT_ALL]).strip())
+    python = ".venv/bin/python"  # with -P, as JupyterLab: what is here is to be read
+    package = Path(cut_off([python, "-P", "-c", IMPORT_ALL]).strip())
     assert package.is_relative_to(room / ".venv")
     assert contents(package) == contents(ROOT / "mha_utils")
     assert contents(room / "notebooks") == contents(ROOT / "notebooks")
+    for page in (room / "notebooks").iterdir():
+        if page.suffix in (".ipynb", ".md"):
+            for link in re.findall(r"\]\((\.\./[^)#]+)", page.read_text("utf-8")):
+                assert (page.parent / link).exists(), f"{link} in {page.name}"
     (room / "notebooks" / "widgets.ipynb").write_text(to_text(all_widgets()), "utf-8")
     refresh = ROOT / "tests" / "tools" / "refresh.py"
     cut_off([python, refresh, "--check", "notebooks/widgets.ipynb"])
-    assert cut_off([python, "-c", ASK_MODEL]) == "(6, 12, 5, 5)\n"
+    assert cut_off([python, "-P", "-c", ASK_MODEL]) == "(6, 12, 5, 5)\n"
