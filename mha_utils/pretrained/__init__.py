@@ -1,9 +1,10 @@
 """A pretrained transformer in NumPy: what the heads of a real model attend to.
 
-Any checkpoint of the BERT family loads; without a folder it is all-MiniLM-L6-v2 (6
-layers, 12 heads, Apache-2.0). Loading runs straight down: `download` finds the files,
-`checkpoint` reads them, `bert` is the model built from what was read. `pieces` cuts a
-sentence for it, and `stored` stands in for it where it cannot be had.
+Any checkpoint whose model_type is "bert" loads; without a folder it is
+all-MiniLM-L6-v2 (6 layers, 12 heads, Apache-2.0). Loading runs straight down:
+`download` finds the files, `checkpoint` reads them, `bert` is the model built from what
+was read. `pieces` cuts a sentence for it, and `stored` stands in for it where it cannot
+be had.
 """
 
 from importlib.util import find_spec
@@ -33,7 +34,8 @@ def load(
     ----------
     folder : path, optional
         Holds config.json, model.safetensors and tokenizer.json; it is taken as it is.
-        Without it the files come from `find_files`.
+        The weights may be in several files with model.safetensors.index.json. Without
+        a folder the files come from `find_files`.
     stored : path, optional
         A file of stored answers to go on with, in words, if no source has the model.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
-DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
+DTYPES = {"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,30 +71,56 @@ class Checkpoint:
 
 
 def read_files(folder: Path, *, mapped: bool = False) -> dict[str, bytes | mmap]:
-    """Read a checkpoint's files, or map the one with the weights.
+    """Read a checkpoint's files, or map those with the weights.
 
     A map is shared by all programs that read the file, but the file must not change.
+    Weights in several files are found by ``model.safetensors.index.json``.
+
+    Returns
+    -------
+    files : dict of bytes
+        The contents of config.json, tokenizer.json and each file of weights.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If one is not there or not a file.
+        If one is not there or not a file. The message says what is there instead.
     """
-    for name in FILES:
+    folder = folder.expanduser()
+    weights = _weights_in(folder)
+    for name in (*FILES, *weights):
         if (folder / name).exists() and not (folder / name).is_file():
             raise ValueError(f"{folder / name} is not a file")
+    for name in ("config.json", "tokenizer.json", *weights):
+        _need_file(folder, name)
     files: dict[str, bytes | mmap] = {
         name: (folder / name).read_bytes() for name in ("config.json", "tokenizer.json")
     }
-    with open(folder / "model.safetensors", "rb") as file:
-        files["model.safetensors"] = (
-            mmap(file.fileno(), 0, access=ACCESS_READ) if mapped else file.read()
-        )
+    for name in weights:
+        with open(folder / name, "rb") as file:
+            files[name] = (
+                mmap(file.fileno(), 0, access=ACCESS_READ) if mapped else file.read()
+            )
+    for name, data in files.items():
+        _need_no_pointer(name, data)
     return files
 
 
+def _weights_in(folder: Path) -> list[str]:
+    """Name the files that hold the weights: one, or those that an index lists."""
+    index = folder / "model.safetensors.index.json"
+    if (folder / "model.safetensors").exists() or not index.is_file():
+        return ["model.safetensors"]
+    shards = _json(index.name, index.read_bytes()).get("weight_map")
+    if not isinstance(shards, dict) or not all(
+        isinstance(name, str) and name == Path(name).name for name in shards.values()
+    ):
+        raise ValueError(f"{index.name} lists no files in its weight_map")
+    return sorted(set(shards.values()))
+
+
 def read_checkpoint(files: Mapping[str, bytes | mmap]) -> Checkpoint:
-    """Read the contents of config.json, model.safetensors and tokenizer.json.
+    """Read the contents of config.json, tokenizer.json and the files of weights.
 
     Raises
     ------
@@ -103,6 +129,10 @@ def read_checkpoint(files: Mapping[str, bytes | mmap]) -> Checkpoint:
     """
     config = _json("config.json", files["config.json"])
     _need_bert(config)
+    tensors: dict[str, NDArray] = {}
+    for name, data in files.items():
+        if name.endswith(".safetensors"):
+            tensors |= read_safetensors(data)
     return Checkpoint(
         num_layers=_size(config, "num_hidden_layers"),
         num_heads=_size(config, "num_attention_heads"),
@@ -110,7 +140,7 @@ def read_checkpoint(files: Mapping[str, bytes | mmap]) -> Checkpoint:
         max_pieces=_size(config, "max_position_embeddings"),
         epsilon=_epsilon(config),
         tokenizer=_tokenizer(files["tokenizer.json"]),
-        tensors=read_safetensors(files["model.safetensors"]),
+        tensors=tensors,
     )
 
 
@@ -141,6 +171,8 @@ def read_safetensors(data: bytes | mmap) -> dict[str, NDArray]:
             dtype = _dtype(name, kind)
             _need_bytes(name, kind, shape, prod(shape) * dtype.itemsize, stop - start)
             tensor = np.frombuffer(numbers[start:stop], dtype).reshape(shape)
+            if kind == "BF16":  # the upper half of a float32
+                tensor = (tensor.astype(np.uint32) << 16).view(np.float32)
             tensors[_name_today(name)] = tensor
     return tensors
 
@@ -174,11 +206,41 @@ def _tokenizer(data: bytes | mmap) -> "Tokenizer":
     return tokenizer
 
 
+def _need_file(folder: Path, name: str) -> None:
+    if (folder / name).is_file():
+        return
+    needed = ", ".join(FILES)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {folder}. load() takes a folder with {needed}; it "
+            f"downloads no model by its name"
+        )
+    if name.endswith(".safetensors") and (folder / "pytorch_model.bin").exists():
+        raise FileNotFoundError(
+            f"{folder} has pytorch_model.bin, which is not read: it could run code. "
+            f"Store the model with model.save_pretrained(folder, "
+            f"safe_serialization=True)"
+        )
+    there = ", ".join(sorted(path.name for path in folder.iterdir())[:20]) or "nothing"
+    raise FileNotFoundError(
+        f"{folder} has no {name}. A checkpoint needs {needed}; there is: {there}"
+    )
+
+
+def _need_no_pointer(name: str, data: bytes | mmap) -> None:
+    if data[:40].startswith(b"version https://git-lfs"):
+        raise ValueError(
+            f"{name} is a Git LFS pointer of {len(data)} bytes, not the file itself; "
+            f"fetch that with: git lfs pull"
+        )
+
+
 def _need_bert(config: dict) -> None:
     for name, known in (
         ("model_type", "bert"),
         ("hidden_act", "gelu"),
         ("position_embedding_type", "absolute"),
+        ("is_decoder", False),  # whose words see only what stands before them
     ):
         if config.get(name, known) != known:
             raise ValueError(

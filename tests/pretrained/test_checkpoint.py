@@ -1,5 +1,6 @@
 """Checkpoints: what is read, and what is refused, in words."""
 
+import json
 import os
 import struct
 from dataclasses import replace
@@ -33,6 +34,65 @@ def test_old_names_other_floats_and_integers_are_read(tmp_path):
     assert model.hidden("the cat").dtype == np.float32
 
 
+def test_bfloat16_is_the_upper_half_of_a_float32():
+    halves = np.array([0x3F80, 0xC040, 0x0000, 0x4049], "<u2")  # 1, -3, 0, 3.140625
+    header = {"x": {"dtype": "BF16", "shape": [2, 2], "data_offsets": [0, 8]}}
+    tensor = read_safetensors(with_header(header, halves.tobytes()))["x"]
+    assert tensor.dtype == np.float32
+    assert tensor.tolist() == [[1, -3], [0, 3.140625]]
+
+
+def test_weights_in_several_files_are_read(tmp_path):
+    whole, parts = write(tmp_path / "whole"), write(tmp_path / "parts")
+    names, places = list(random_tensors()), {}
+    for number, some in enumerate((names[::2], names[1::2]), start=1):
+        part = {name: random_tensors()[name] for name in some}
+        shard = f"model-0000{number}-of-00002.safetensors"
+        made = write(tmp_path / shard, tensors=part) / "model.safetensors"
+        made.rename(parts / shard)
+        places |= dict.fromkeys(some, shard)
+    (parts / "model.safetensors").unlink()
+    index = parts / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": places}))
+    assert (load(parts).hidden("the cat") == load(whole).hidden("the cat")).all()
+    (parts / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="no model-00002-of-00002.safetensors"):
+        load(parts)
+    for bad in ({}, {"weight_map": ["a"]}, {"weight_map": {"x": "../elsewhere"}}):
+        index.write_text(json.dumps(bad))
+        with pytest.raises(ValueError, match="lists no files in its weight_map"):
+            load(parts)
+
+
+def test_a_folder_may_begin_with_a_tilde(tiny, monkeypatch):
+    monkeypatch.setenv("HOME", str(tiny.parent))
+    monkeypatch.setenv("USERPROFILE", str(tiny.parent))
+    assert load(f"~/{tiny.name}").num_layers == 2
+
+
+def test_what_is_no_checkpoint_is_said_with_what_is_there(tiny):
+    with pytest.raises(FileNotFoundError, match="no folder bert-base-uncased.*by its"):
+        load("bert-base-uncased")
+    (tiny / "model.safetensors").rename(tiny / "weights.safetensors")
+    with pytest.raises(
+        FileNotFoundError, match="no model.safetensors.*there is: config.json, .*weig"
+    ):
+        load(tiny)
+    (tiny / "pytorch_model.bin").touch()
+    with pytest.raises(FileNotFoundError, match="pytorch_model.bin.*safe_serializatio"):
+        load(tiny)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_pointer_of_git_lfs_is_named(tiny, name):
+    pointer = (
+        "version https://git-lfs.github.com/spec/v1\noid sha256:4665\nsize 90868\n"
+    )
+    (tiny / name).write_text(pointer)
+    with pytest.raises(ValueError, match=f"{name} is a Git LFS pointer of 70 bytes"):
+        load(tiny)
+
+
 def test_weights_are_views_of_the_map(tiny):
     """So that all kernels of a machine share them."""
     name, files = "encoder.layer.1.output.dense.weight", read_files(tiny, mapped=True)
@@ -58,6 +118,7 @@ def test_random_weights_are_drawn_in_the_order_of_the_file(tiny):
 @pytest.mark.parametrize(
     "config, words",
     [
+        ({"is_decoder": True}, "is_decoder True; only False is supported"),
         ({"model_type": "gpt2"}, "model_type 'gpt2'"),
         ({"hidden_act": "relu"}, "hidden_act 'relu'"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type"),
@@ -169,7 +230,7 @@ def entry(dtype="F32", shape=(2,), data_offsets=(0, 8)):
         (with_header(entry(shape=[2**62, 8]), bytes(8)), "bytes, but has 8"),
         (with_header(entry("F64"), bytes(8)), "needs 16 bytes"),
         (with_header(entry(shape=[1]), bytes(8)), "needs 4 bytes, but has 8"),
-        (with_header(entry("BF16", data_offsets=[0, 4]), bytes(8)), "dtype BF16"),
+        (with_header(entry("BF16", data_offsets=[0, 2]), bytes(8)), "needs 4 bytes"),
         (with_header(entry("F8_E4M3", data_offsets=[0, 2]), bytes(8)), "dtype F8"),
     ],
 )
