@@ -7,7 +7,7 @@ import base64
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from numbers import Integral, Real
 from typing import Any
 
@@ -112,6 +112,16 @@ def _width(text: str) -> int:
         + wide
         - sum(unicodedata.category(c) in ("Mn", "Me", "Cf") for c in text)
     )
+
+
+def progress(items: Iterable[Any]) -> Iterator[Any]:
+    """Hand out the items, and print a ``#`` for each tenth of them that is done."""
+    items = list(items)
+    for number, item in enumerate(items, start=1):
+        yield item
+        if number * 10 // len(items) > (number - 1) * 10 // len(items):
+            print("#", end="", flush=True)
+    print()
 
 
 class Prediction(HBox):

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from mha_utils.controls import play, predict, table
+from mha_utils.controls import play, predict, progress, table
 from mha_utils.picture import Picture
 
 
@@ -85,6 +85,20 @@ def test_generators_are_columns_and_empty_ones_too():
 def test_columns_that_make_no_table_are_named(columns, said):
     with pytest.raises(ValueError, match=said):
         table(**columns)
+
+
+@pytest.mark.parametrize("n", [1, 3, 10, 37, 123])
+def test_progress_prints_ten_marks_at_most(capsys, n):
+    assert list(progress(iter(range(n)))) == list(range(n))
+    assert capsys.readouterr().out == "#" * min(n, 10) + "\n"
+
+
+def test_progress_marks_what_is_done(capsys):
+    items = progress("ab")
+    next(items)
+    assert capsys.readouterr().out == ""
+    next(items)
+    assert capsys.readouterr().out == "#"
 
 
 def test_a_prediction_is_chosen_once():
