@@ -211,7 +211,7 @@ def _control(name: str, what: tuple | bool | list) -> FloatSlider | Checkbox | D
     name = name.replace("_", " ")
     wide = {"description_width": "initial"}
     if isinstance(what, bool):
-        layout = {"width": "auto"}
+        layout = {"width": "auto", "margin": "0 24px 0 0"}  # nearer to its own label
         return Checkbox(what, description=name, indent=False, layout=layout)
     if isinstance(what, list):
         return Dropdown(options=what, description=name, style=wide)
