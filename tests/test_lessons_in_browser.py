@@ -195,7 +195,11 @@ def test_training_is_watched_paused_and_resumed(run):
         pictures.add(fills())
         assert step() >= least
 
-    until(trained, 600, seconds=60)
+    def watched():
+        trained(600)
+        assert len(pictures | {before}) > 3  # it changed meanwhile
+
+    until(watched, seconds=60)
     sentence = explorer.get_by_role("textbox", name="Sentence")
     sentence.fill("the dogs sleep")  # the kernel answers while it trains
 
@@ -210,7 +214,6 @@ def test_training_is_watched_paused_and_resumed(run):
     assert 600 <= paused < 100_000
     run.wait_for_timeout(500)
     assert step() == paused
-    assert len(pictures | {before}) > 3  # it changed while it was watched
     cell.get_by_role("button", name="Another seed", exact=True).click()
     cell.get_by_role("status").filter(has_text="seed 1, step").wait_for()
     until(trained, 800, seconds=60)
