@@ -18,8 +18,8 @@ PARTS = {
 }
 """The parts that can be marked, in the order in which a layer does them."""
 
-_LEFT = {"words": 0.1, "project": 1.2, "attend": 2.65, "concatenate": 5.1, "w_o": 6.5}
-_WIDE = {"words": 0.8, "project": 1.15, "attend": 2.15, "concatenate": 1.1, "w_o": 0.9}
+_LEFT = {"words": 0.1, "project": 1.2, "attend": 2.6, "concatenate": 5.0, "w_o": 6.6}
+_WIDE = {"words": 0.8, "project": 1.1, "attend": 2.1, "concatenate": 1.3, "w_o": 0.8}
 _WIDTH, _ROW, _TOP = 7.5, 1.25, 0.15  # inches
 _MARK = "#FFE08A"
 

@@ -174,7 +174,8 @@ def show_lines(
     title = f"{whose}, what “{labels[chosen]}” looks at"
     alt = "\n".join(describe(maps, h, layer, chosen) for h in heads)
     size = (sums + 0.75 * len(heads) - 0.6, top + 0.27 * n + 0.1)
-    figure = _figure(title, alt, size, (maps.note, missing))
+    note = f"{maps.note} {_not_shown(maps.weights[layer, heads, chosen])}".strip()
+    figure = _figure(title, alt, size, (note, missing))
     width, height = figure.get_size_inches()
     ax = _axes(figure, 0, 0, width, height)
     ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])  # inches
@@ -375,6 +376,15 @@ def _name(maps: AttentionMaps, head: int, layer: int | None = None) -> str:
     if layer is not None and len(maps.weights) > 1:
         name = f"layer {layer + 1}, {name}"
     return name + (f": {clean(maps.head_names[head], 24)}" if maps.head_names else "")
+
+
+def _not_shown(rows: NDArray) -> str:
+    """Say what share of some rows (h, n) goes to tokens that are hidden."""
+    shares = [f"{share:.0%}" for share in 1 - rows.sum(axis=-1, dtype=float)]
+    if all(share in ("0%", "-0%") for share in shares):
+        return ""
+    each = ", head by head" if len(shares) > 1 else ""
+    return f"Of this row {_listed(shares)} is not shown{each}."
 
 
 def _share(weight: float) -> str:

@@ -320,6 +320,19 @@ def test_every_line_starts_at_the_word(maps):
         assert starts == {query.get_position()[1]}
 
 
+def test_a_note_beside_a_row_speaks_of_that_row():
+    rows = np.full((2, 3, 3), 1 / 3)
+    rows[0, 1] = [0.5, 0.22, 0]
+    rows[1, 1] = [0.1, 0.1, 0]
+    maps = AttentionMaps(["a", "b", "c"], rows, note="Some is hidden.")
+    said = "Some is hidden. Of this row 28% is not shown."
+    assert show_lines(maps, "b").alt.endswith(said)
+    assert said in [text.get_text() for text in all_texts(show_lines(maps, "b"))]
+    assert show_lines(maps, "a").alt.endswith("Some is hidden.")
+    both = show_lines(maps, "b", heads=[0, 1]).alt
+    assert both.endswith("Of this row 28% and 80% is not shown, head by head.")
+
+
 def test_a_word_means_its_first_occurrence():
     maps = random_maps(["the", "cat", "the"])
     assert show_lines(maps, "the").alt == show_lines(maps, 0).alt

@@ -113,7 +113,10 @@ def without_special(maps: AttentionMaps) -> AttentionMaps:
     """Hide the first and the last token, and say what share of attention they get."""
     weights = maps.weights[..., 1:-1, 1:-1]
     share = 1 - weights.sum(-1).mean()
-    note = f"Not shown: the {share:.0%} that go to [CLS] and [SEP]. {maps.note}"
+    note = (
+        f"Not shown: [CLS] and [SEP], {share:.0%} on average over all heads and words."
+    )
+    note = f"{note} {maps.note}"
     return AttentionMaps(maps.tokens[1:-1], weights, note=note.strip())
 
 

@@ -35,7 +35,8 @@ def test_special_tokens_can_be_hidden(tiny):
     assert hidden.tokens == shown.tokens[1:-1] == ["the", "cats", "."]
     assert (hidden.weights == shown.weights[..., 1:-1, 1:-1]).all()
     share = shown.weights[..., 1:-1, [0, -1]].sum(-1).mean()
-    assert hidden.note == f"Not shown: the {share:.0%} that go to [CLS] and [SEP]."
+    mean = f"{share:.0%} on average over all heads and words"
+    assert hidden.note == f"Not shown: [CLS] and [SEP], {mean}."
 
 
 def test_a_long_sentence_is_refused_not_cut(tiny):
