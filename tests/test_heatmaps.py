@@ -327,7 +327,9 @@ def test_a_note_beside_a_row_speaks_of_that_row():
     maps = AttentionMaps(["a", "b", "c"], rows, note="Some is hidden.")
     said = "Some is hidden. Of this row 28% is not shown."
     assert show_lines(maps, "b").alt.endswith(said)
-    assert said in [text.get_text() for text in all_texts(show_lines(maps, "b"))]
+    assert said in " ".join(
+        text.get_text() for text in all_texts(show_lines(maps, "b"))
+    )
     assert show_lines(maps, "a").alt.endswith("Some is hidden.")
     both = show_lines(maps, "b", heads=[0, 1]).alt
     assert both.endswith("Of this row 28% and 80% is not shown, head by head.")
