@@ -239,6 +239,39 @@ def test_packages_are_imported_in_the_first_cell(notebook):
                     assert name.name in sys.stdlib_module_names, cell.source
 
 
+def leaked(sources):
+    """Return names that are read where a loop has left them, in code cells or one.
+
+    What a comprehension or a function binds stays inside; what a loop binds does not. A
+    sum that begins before the loop is no leak.
+    """
+    left, known, found = set(), set(), []
+    for statement in (s for source in sources for s in ast.parse(source).body):
+        loops = isinstance(statement, (ast.For, ast.While))
+        names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        made |= {getattr(statement, "name", "")}
+        made |= {node.arg for node in ast.walk(statement) if isinstance(node, ast.arg)}
+        read = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+        found += sorted((read - made) & left)
+        left = left | (made - known) if loops else left - made
+        known |= set() if loops else made
+    return found
+
+
+def test_no_variable_leaks_out_of_a_loop(notebook):
+    assert leaked(cell.source for cell in code_cells(notebook)) == []
+
+
+def test_leaks_are_found():
+    loop = "for i, (a, b) in enumerate(pairs):\n    last = a + b"
+    assert leaked([loop, "print(i)"]) == ["i"]
+    assert leaked([loop, "x = [b for b in c]", "last"]) == ["last"]
+    assert leaked([loop, "i = 3", "print(i)", "[a for a in x]"]) == []
+    assert leaked([loop, "def f(a):\n    return a", "f(1)"]) == []
+    assert leaked(["n = 0", "for a in x:\n    n += a", "n"]) == []
+
+
 def test_last_expression_is_shown(notebook):
     for cell in code_cells(notebook):
         if isinstance(ast.parse(cell.source).body[-1], ast.Expr):
