@@ -4,7 +4,10 @@ The equations are those of Vaswani et al. 2017, "Attention Is All You Need". Let
 the comments beside the code are the same everywhere: ``n`` words (``n_q`` that ask,
 ``n_k`` that are asked), ``h`` heads, ``d`` = d_model numbers per word, and ``d_k``,
 ``d_v`` numbers per word inside one head. ``...`` stands for any axes in front, such as
-a batch of sentences. What is refused, and in which words, stands in `guards.py`.
+a batch of ``b`` sentences. `guards.py` decides what is refused and holds the messages.
+
+Float16 is computed in float32, because 16 bits hold too little for a softmax. Results
+are cast back: to the common dtype of query, key and value, or in a layer to that of x.
 """
 
 from operator import index
@@ -16,7 +19,7 @@ from mha_utils import guards
 
 
 def softmax(scores: ArrayLike, axis: int = -1) -> NDArray:
-    """Turn scores into weights that are positive and sum to 1 along `axis`.
+    """Turn scores into weights that are at least 0 and sum to 1 along `axis`.
 
     Parameters
     ----------
@@ -28,7 +31,8 @@ def softmax(scores: ArrayLike, axis: int = -1) -> NDArray:
 
     Returns
     -------
-    weights : array of the shape and dtype of `scores`
+    weights : array of the shape of `scores`
+        Of their dtype if that is a float, else float64.
 
     Raises
     ------
@@ -37,8 +41,8 @@ def softmax(scores: ArrayLike, axis: int = -1) -> NDArray:
 
     Notes
     -----
-    exp(s_j) / sum_k exp(s_k), computed after the largest score was subtracted from all,
-    which changes nothing in the quotient and keeps exp from overflowing.
+    Computes exp(s_j) / sum_k exp(s_k). The largest score is subtracted first, which
+    leaves the quotient unchanged and keeps exp from overflowing.
 
     Examples
     --------
@@ -52,14 +56,15 @@ def softmax(scores: ArrayLike, axis: int = -1) -> NDArray:
 
 
 def _softmax_in_place(scores: NDArray, axis: int, name: str) -> NDArray:
+    """Softmax that overwrites `scores`; errors call them `name`."""
     peak = scores.max(axis, keepdims=True, initial=-np.inf)
     guards.need_numbers_below_infinity(name, peak)
-    peak[peak == -np.inf] = 0  # nothing to attend to: exp(-inf) gives zeros below
+    peak[peak == -np.inf] = 0  # nothing to attend to: -inf - (-inf) would be NaN
     with np.errstate(over="ignore"):  # a score too far below the peak: exp(-inf) is 0
         scores -= peak
     powers = np.exp(scores, out=scores)
     total = powers.sum(axis, keepdims=True)
-    total[total == 0] = 1
+    total[total == 0] = 1  # such a row stays 0
     powers /= total
     return powers
 
@@ -92,19 +97,21 @@ def scaled_dot_product_attention(
     output : array (..., n_q, d_v)
     weights : array (..., n_q, n_k)
         Each row sums to 1. A row that may attend to nothing is 0, and so is its output.
+        Both have the common dtype of the three inputs.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, the mask is neither boolean nor float, an input holds NaN
-        or infinity, or the scores overflow. The message names the array.
+        If shapes do not fit, the mask is neither boolean nor float, an input or the
+        scale is NaN or infinite, or the scores overflow. The message names the array.
     """
     query, key, value, dtype = guards.query_key_value(query, key, value)
     output, weights = _attend(query, key, value, mask, scale)
+    # Weights are at most 1, so only the output can overflow.
     return guards.cast("output", output, dtype), weights.astype(dtype, copy=False)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # the guards report it
+@np.errstate(over="ignore", invalid="ignore")  # the guards report an overflow
 def _attend(
     query: NDArray,
     key: NDArray,
@@ -112,10 +119,11 @@ def _attend(
     mask: ArrayLike | None = None,
     scale: float | None = None,
 ) -> tuple[NDArray, NDArray]:
-    """Equation (1) on arrays that were checked: softmax(Q K^T / sqrt(d_k)) V."""
+    """Equation (1) on arrays already checked: softmax(Q K^T / sqrt(d_k)) V."""
     d_k = query.shape[-1]
     scale = d_k**-0.5 if scale is None else guards.finite_scale(scale)
-    # Scaling the query costs n_q*d_k products, scaling the scores would cost n_q*n_k.
+    # Scaling the query takes n_q*d_k multiplications; scaling the scores takes n_q*n_k,
+    # which is more for long sentences.
     query = query * query.dtype.type(scale)  # (..., n_q, d_k)
     scores = query @ key.swapaxes(-1, -2)  # (..., n_q, n_k)
     guards.need_finite_scores(scores, query, key)
@@ -134,6 +142,8 @@ def _apply_mask(scores: NDArray, mask: NDArray) -> None:
 
 def causal_mask(n_q: int, n_k: int | None = None) -> NDArray[np.bool_]:
     """Allow each word to attend to itself and to the words before it.
+
+    Queries and keys are both counted from the first word.
 
     Parameters
     ----------
@@ -162,20 +172,20 @@ def causal_mask(n_q: int, n_k: int | None = None) -> NDArray[np.bool_]:
 
 
 def padding_mask(lengths: ArrayLike, n: int) -> NDArray[np.bool_]:
-    """Hide what fills up the shorter sentences of a batch.
+    """Hide the padding of the shorter sentences in a batch, for `MultiHeadAttention`.
 
     Parameters
     ----------
     lengths : array (b,) of int
         How many words each sentence has.
     n : int
-        To how many words the sentences are filled up.
+        How many words each sentence is padded to.
 
     Returns
     -------
     mask : boolean array (b, 1, 1, n)
         True where key j is a word: the same for all heads and all queries. Combine it
-        with another mask by ``&``.
+        with another boolean mask by ``&``.
 
     Raises
     ------
@@ -210,10 +220,10 @@ def positions(n: int, d: int) -> NDArray:
 
 
 def split_heads(x: ArrayLike, num_heads: int) -> NDArray:
-    """Cut the last axis into heads: (..., n, h*d) -> (..., h, n, d).
+    """Cut the last axis into heads: (..., n, h*d_k) -> (..., h, n, d_k).
 
     Each word's numbers are cut into `num_heads` pieces, and head i gets piece i of
-    every word. The result may be a view of `x`.
+    every word. The result is a view of `x` where its order in memory allows it.
 
     Raises
     ------
@@ -221,13 +231,13 @@ def split_heads(x: ArrayLike, num_heads: int) -> NDArray:
         If `x` has fewer than two axes or the last one is not a multiple of `num_heads`.
     """
     x = guards.words_to_split(x, num_heads)
-    d = x.shape[-1] // num_heads
-    x = x.reshape(*x.shape[:-1], num_heads, d)  # (..., n, h*d) -> (..., n, h, d)
-    return x.swapaxes(-3, -2)  # (..., n, h, d) -> (..., h, n, d)
+    d_k = x.shape[-1] // num_heads
+    x = x.reshape(*x.shape[:-1], num_heads, d_k)  # (..., n, h*d_k) -> (..., n, h, d_k)
+    return x.swapaxes(-3, -2)  # (..., n, h, d_k) -> (..., h, n, d_k)
 
 
 def merge_heads(x: ArrayLike) -> NDArray:
-    """Put the heads side by side: (..., h, n, d) -> (..., n, h*d).
+    """Put the heads side by side: (..., h, n, d_v) -> (..., n, h*d_v).
 
     The inverse of `split_heads`: the concatenation of equation "MultiHead" in section
     3.2.2 of Vaswani et al.
@@ -237,9 +247,9 @@ def merge_heads(x: ArrayLike) -> NDArray:
     ValueError
         If `x` has fewer than three axes.
     """
-    x = guards.heads_to_merge(x).swapaxes(-3, -2)  # -> (..., n, h, d)
-    *front, h, d = x.shape
-    return x.reshape(*front, h * d)  # (..., n, h, d) -> (..., n, h*d)
+    x = guards.heads_to_merge(x).swapaxes(-3, -2)  # -> (..., n, h, d_v)
+    *front, h, d_v = x.shape
+    return x.reshape(*front, h * d_v)  # (..., n, h, d_v) -> (..., n, h*d_v)
 
 
 class MultiHeadAttention:
@@ -270,7 +280,8 @@ class MultiHeadAttention:
     -----
     The layer keeps its own copy of the weights. `w_q`, `w_k` and `w_v` are views of one
     array that holds all of them side by side, because one large matrix product is
-    faster than 3*h small ones. Changing them in place, ``mha.w_q[0] *= 2``, works.
+    faster than 3*h small ones. To change weights write into a view, as in
+    ``mha.w_q[...] *= 2``; the names themselves cannot be assigned.
     """
 
     def __init__(
@@ -293,11 +304,14 @@ class MultiHeadAttention:
         self.b_v = guards.layer_bias("b_v", b_v, "(h, d_v)", (h, d_v), dtype)
         self.b_o = guards.layer_bias("b_o", b_o, "(d_model,)", (d_model,), dtype)
         self.num_heads, self.d_model, self.d_k, self.d_v = h, d_model, d_k, d_v
-        flat = [merge_heads(w) for w in (w_q, w_k, w_v)]  # (d, h*d_k) each, or h*d_v
+        # The heads' matrices side by side: (h, d, d_k) -> (d, h*d_k), w_v with d_v.
+        flat = [merge_heads(w) for w in (w_q, w_k, w_v)]
         w_qkv = np.concatenate(flat, axis=1)  # (d, h*d_k + h*d_k + h*d_v)
+        # In C order, so that `split_heads` gives w_q, w_k and w_v back as views.
         self._w_qkv = w_qkv.astype(dtype, order="C", copy=False)
         self._w_o = w_o.astype(dtype, order="C")
 
+    @np.errstate(over="ignore", invalid="ignore")  # the guards report an overflow
     def __call__(
         self,
         x: ArrayLike,
@@ -313,10 +327,10 @@ class MultiHeadAttention:
         context : array (..., n_k, d_model), optional
             The words that are asked; `x` itself if not given (self-attention).
         mask : array that broadcasts to (..., h, n_q, n_k), optional
-            As in `scaled_dot_product_attention`. A mask of its own for each sentence of
-            a batch needs an axis for the heads: ``mask[:, None]``. Without that axis
-            it is refused, as it could also be a mask for each head. For sentences that
-            were filled up to one length there is `padding_mask`.
+            As in `scaled_dot_product_attention`. In a batch, write ``mask[:, None]`` if
+            each sentence has its own mask (b, n_q, n_k), and ``mask[None]`` if each
+            head has its own (h, n_q, n_k). A mask that could be either is refused. For
+            padded sentences there is `padding_mask`.
 
         Returns
         -------
@@ -336,7 +350,7 @@ class MultiHeadAttention:
             output += self.b_o
         return guards.cast("output", output, dtype), weights.astype(dtype, copy=False)
 
-    @np.errstate(over="ignore", invalid="ignore")  # the guards report it
+    @np.errstate(over="ignore", invalid="ignore")  # the guards report an overflow
     def _heads(
         self, x: ArrayLike, context: ArrayLike | None, mask: ArrayLike | None
     ) -> tuple[NDArray, NDArray, np.dtype]:
@@ -353,13 +367,15 @@ class MultiHeadAttention:
         key, value = key_value[..., :h_d_k], key_value[..., h_d_k:]
         for array, bias in ((query, self.b_q), (key, self.b_k), (value, self.b_v)):
             if bias is not None:
-                array += bias.ravel()  # (h*d_k,), the same for each word
+                array += bias.ravel()  # in place, (h*d_k,): the same for each word
         query, key, value = (
-            split_heads(array, self.num_heads)  # (..., n, h*d_k) -> (..., h, n, d_k)
+            split_heads(array, self.num_heads)  # -> (..., h, n, d_k), value with d_v
             for array in (query, key, value)
         )
-        mask = guards.layer_mask(mask, query.shape[:-3], self.num_heads)
-        return *_attend(query, key, value, mask), dtype
+        batch = query.shape[:-3]  # the axes in front of the heads
+        mask = guards.layer_mask(mask, batch, self.num_heads)
+        z, weights = _attend(query, key, value, mask)
+        return z, weights, dtype
 
     def head_outputs(
         self,
@@ -371,6 +387,7 @@ class MultiHeadAttention:
         z, _, dtype = self._heads(x, context, mask)
         return guards.cast("z", z, dtype)
 
+    @np.errstate(over="ignore", invalid="ignore")  # the guards report an overflow
     def contributions(
         self,
         x: ArrayLike,
@@ -394,7 +411,8 @@ class MultiHeadAttention:
         """Make an untrained layer with d_k = d_v = d_model / num_heads and no biases.
 
         Weights are normal with variance 1/d_model, so that a projection of words with
-        unit variance has unit variance again. They are float64.
+        unit variance has unit variance again. They are float64. With None for `seed`
+        they are others each time.
 
         Raises
         ------

@@ -1,6 +1,16 @@
 // The explorer's front end: one module, no build step. It draws `picture`, which the
-// kernel sends once for each sentence, and lets the reader choose in the page. What a
-// reader typed reaches the page as text nodes and attributes only, never as markup.
+// kernel sends anew when an input changes (the sentence, a switch, the temperature),
+// and lets the reader choose in the page. What a reader typed reaches the page as text
+// nodes and attributes only, never as markup.
+//
+// What Python shares, as traits of `explorer.py`:
+//   picture  number, inputs, error, note, shape, tokens, head_names, weights. With an
+//            error the words and weights are those of the last good picture. When no
+//            page shows them they are let go: then there are no words (n is 0)
+//   initial  inputs and choice at the beginning, for Reset
+//   colors   of the maps and the heads
+//   shown    whether a page shows the explorer
+//   and the inputs and the choice, each by its name
 //
 // Pure functions come first, then the parts of the page, then `render`, which wires
 // them; anywidget calls it for each view. A part is made from callbacks and gives back
@@ -11,8 +21,9 @@
 //   cell    [row, column] under the pointer, or null
 //   place   where things stand in the drawing, as `layout` returns it, and the labels
 //   said    the row of the chosen word, or that cell, in words
-// A part keeps in `drawn` the scene that it drew last. It draws anew what hangs on a
-// value that is another one now, and leaves the rest: choosing rebuilds no node.
+// A part keeps in `drawn` the scene that it drew last, and draws again what depends on
+// a value that has been replaced since. A choice repaints the map; only the frame and
+// the lines are built again. For now the n words are rows (queries) and columns (keys).
 
 const SVG = "http://www.w3.org/2000/svg";
 const FONT = 14; // px at 100 %, the smallest text drawn
@@ -68,7 +79,8 @@ const weightAt = ({ numHeads, n, weights }, layer, head, i, j) =>
 const valueAt = (maps, { layer, head, compare }, i, j) =>
   weightAt(maps, layer, head, i, j) -
   (compare < 0 ? 0 : weightAt(maps, layer, compare, i, j));
-// Where word j stands among the columns, and which word stands at column j.
+// Columns of right-to-left sentences are mirrored. The mirror is its own inverse: it
+// turns a word's place into its column, and a column into the word's place.
 const column = ({ leftward, n }, j) => (leftward ? n - 1 - j : j);
 
 const headName = ({ headNames }, head) =>
@@ -122,9 +134,9 @@ export function readColors({ weights, difference, heads }) {
 // ---- where things stand in the drawing
 // From left to right: words, map, lines, words and numbers. Lines and what follows
 // stand below the map where there is not even room for small cells and short lines.
-// All is in the drawing's own units but `room`, what the page leaves us, in pixels:
-// `zoom` of them are one unit. The widest label is `wide`, a cell's `side` is 19 to 28,
-// and lines take 44 to 130 from left to right.
+// Lengths are in units of the drawing, except `room`, the width that the page offers,
+// in pixels; one unit is `zoom` pixels. The widest label is `wide`, a cell's `side` is
+// 19 to 28, and lines take 44 to 130 from left to right beside the map, 100 below it.
 export function layout({ n, wide, room, projector }) {
   const left = wide + 10, after = wide + 62; // a name, and a name and its number
   const small = 19, short = 44;
@@ -137,8 +149,8 @@ export function layout({ n, wide, room, projector }) {
   const fan = beside ? between(short, rest - n * side, 130) : 100;
   const top = 26 + Math.ceil(wide * 0.77) + 12; // title, labels that lean by 50 degrees
   const right = left + n * side, bottom = top + n * side;
-  const told = 190; // what the scale of colours says takes so much
-  const scale = between(60, Math.min(n * side, space / zoom - left - told), 250);
+  const caption = 190; // the width of what the scale of colours says
+  const scale = between(60, Math.min(n * side, space / zoom - left - caption), 250);
   const rows = beside ? top : bottom + 48; // the top of the list, below the scale
   const start = beside ? right : left, end = start + fan; // of the lines
   return {
@@ -147,7 +159,7 @@ export function layout({ n, wide, room, projector }) {
     width: Math.max(
       right + Math.max(lean, 44), // the last label, and the word "key"
       end + after,
-      left + scale + told,
+      left + scale + caption,
     ),
     height: (beside ? bottom : rows + n * side) + 36,
   };
@@ -681,8 +693,8 @@ function shareChoice({ model, chosen }) {
     setting = true;
     for (const [name, value] of Object.entries(changes)) model.set(name, value);
     setting = false;
-    chosen(); // once, when all is set
-    // Python is told when this is on the screen; nobody waits for it.
+    chosen(); // each `set` fires an event: draw once, after the last
+    // Saved after a frame, so that the choice is on the screen first.
     requestAnimationFrame(() => setTimeout(() => model.save_changes()));
   }
   return { read, pick, free: () => model.off(events, heard) };
@@ -708,9 +720,11 @@ function render({ model, el }) {
 
   function show(changes) {
     scene = { ...scene, ...changes };
+    const hasWords = scene.maps.n > 0; // else they were let go, as the message says
+    if (hasWords) scene.said = sayRow(scene);
     for (const part of always) part.draw(scene);
-    if (!scene.maps.n) return; // freed, and not to be had again, as the message says
-    inWords.textContent = scene.said = sayRow(scene);
+    if (!hasWords) return;
+    inWords.textContent = scene.said;
     for (const part of withWords) part.draw(scene);
   }
   function chosen() {

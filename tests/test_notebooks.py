@@ -465,25 +465,42 @@ def test_refresh_names_the_cell_that_fails(write, capsys):
     assert file.read_bytes() == before
 
 
+def words_and_numbers(cell):
+    """Return what a cell shows as text: the words, and the numbers between them."""
+    shown = "".join(
+        output.get("text", "") + output.get("data", {}).get("text/plain", "")
+        for output in cell.outputs
+    )
+    number = r"-?\d[\d,]*\.?\d*"
+    return re.sub(number, "N", shown), [
+        float(found.replace(",", "")) for found in re.findall(number, shown)
+    ]
+
+
 def test_lesson_7_goes_on_without_its_model(monkeypatch, tmp_path):
-    """Without the model it says so, reaches the end and finds the same heads."""
+    """Without the model it says so, reaches the end and finds the same heads.
+
+    The stored maps are rounded: shares may differ by a few hundredths, most in the
+    random model, whose weights are nearly equal, and ranks by one. Heads, layers and
+    counts may not.
+    """
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     for cache in ("HF_HUB_CACHE", "MHA_UTILS_CACHE"):
         monkeypatch.setenv(cache, str(tmp_path))
     (path,) = (path for path in NOTEBOOKS if path.name.startswith("07"))
     stored = refresh.normalise(nbformat.read(path, as_version=4))
     fresh = refresh.normalise(refresh.execute(path))
-    changed = []
     for old, new in zip(stored.cells, fresh.cells):
         if old.cell_type == "code" and old.outputs:
-            assert len(new.outputs) >= 1, old.id
-            texts = [cell.outputs[0].get("text", "") for cell in (old, new)]
-            changed += [old.id] * (texts[0] != texts[1])
+            (old_words, old_numbers), (words, numbers) = map(
+                words_and_numbers, (old, new)
+            )
             if old.id == "load-code":
-                assert "could not be had" in texts[1]
-                assert "answers stored" in texts[1]
-    # The maps are rounded, so a second decimal may differ here and there.
-    assert "load-code" in changed and len(changed) <= 4, changed
+                assert "could not be had" in words and "answers stored" in words
+            else:
+                assert words == old_words, old.id
+                most = 1 if old.id == "ablate-rank" else 0.06
+                np.testing.assert_allclose(numbers, old_numbers, rtol=0, atol=most)
 
 
 def test_git_shows_what_changed_in_a_notebook(tmp_path):
