@@ -6,8 +6,11 @@ one makes its mistake. Exercises with many right answers are judged by what the 
 does.
 """
 
+import re
+import sys
 import traceback
 from collections.abc import Callable
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -36,40 +39,115 @@ def check(exercise: str, answer: Callable[..., Any]) -> None:
     if not callable(answer):
         print("Give the check the function itself: its name, without ( ).")
         return
+    task = EXERCISES[exercise]
+    closed = {function.__code__: _name(function) for function in task.closed}
     try:
-        print(EXERCISES[exercise].verdict(lambda *given: _run(answer, *given)))
+        print(task.verdict(lambda given: _run(answer, given, closed)))
     except NotYetError as reason:
         print(reason)
 
 
-def _run(answer: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what the learner's function does, or refuse in words to go on."""
-    copies = [np.copy(a) if isinstance(a, np.ndarray) else a for a in arguments]
+def _name(function: Callable) -> str:
+    return function.__qualname__.removesuffix(".__init__")
+
+
+def _run(
+    answer: Callable[..., Any], given: dict[str, Any], closed: dict[CodeType, str]
+) -> Any:
+    """Return what the learner's function does, or refuse in words to go on.
+
+    A call of code in `closed` is refused, by its name there, however it was reached.
+    """
+
+    def watch(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and frame.f_code in closed:
+            raise NotYetError(
+                f"Not yet: write it yourself: this exercise is about what "
+                f"{closed[frame.f_code]} does."
+            )
+
+    copies = {
+        name: np.copy(a) if isinstance(a, np.ndarray) else a
+        for name, a in given.items()
+    }
+    watching = sys.getprofile()
     try:
-        value = answer(*copies)
+        if closed:
+            sys.setprofile(watch)
+        value = answer(*copies.values())
+    except NotYetError:
+        raise
     # The learner's own, whatever it is; an endless loop is interrupted.
     except (Exception, KeyboardInterrupt) as error:
-        raise NotYetError(_raised(error, arguments)) from error
+        raise NotYetError(_raised(error, answer, given)) from error
+    finally:
+        sys.setprofile(watching)
     if value is None:
         raise NotYetError("Your turn: the function returns nothing yet.")
-    for number, (copy, array) in enumerate(zip(copies, arguments), start=1):
-        if not np.array_equal(copy, array):
+    for name, array in given.items():
+        if not np.array_equal(copies[name], array):
             raise NotYetError(
-                f"Not yet: your function changes its argument number {number} in "
+                f"Not yet: your function changes its argument {name} in "
                 f"place. Whoever called it still needs that array: make a new one."
             )
     return value
 
 
-def _raised(error: BaseException, arguments: tuple) -> str:
-    """Name the exception and the last line of the learner's that raised it."""
+def _raised(
+    error: BaseException, answer: Callable[..., Any], given: dict[str, Any]
+) -> str:
+    """Name the exception, the last line of the learner's that raised it, and why."""
     steps = [
-        step
-        for step in traceback.extract_tb(error.__traceback__)
+        (step, frame)
+        for (frame, _), step in zip(
+            traceback.walk_tb(error.__traceback__),
+            traceback.extract_tb(error.__traceback__),
+        )
         if step.filename != __file__ and "site-packages" not in step.filename
     ]
-    line = f", in the line\n\n    {steps[-1].line}\n\n" if steps else ". "
-    given = f"The function was given {describe(arguments)}." if arguments else ""
+    line = f", in the line\n\n    {steps[-1][0].line}\n\n" if steps else ". "
     if isinstance(error, KeyboardInterrupt):
         return f"Stopped: your function was still running{line}Does a loop never end?"
-    return f"Not yet: {type(error).__name__}: {error}{line}{given}"
+    said = [f"The function was given {describe(given)}."] if given else []
+    if steps:
+        step, frame = steps[-1]
+        said += _hints(str(error), step.line or "", frame.f_locals)
+        if frame.f_code is getattr(answer, "__code__", None):
+            said += _overwritten(frame, given)
+    return f"Not yet: {type(error).__name__}: {error}{line}{' '.join(said)}"
+
+
+def _hints(message: str, line: str, local: dict[str, Any]) -> list[str]:
+    """Say what is known about an error, from its message and the line that raised."""
+    three_axes = any(np.ndim(a) > 2 for a in local.values() if hasattr(a, "ndim"))
+    known = {
+        "An axis is gone after .sum or .max: keepdims=True keeps it, with size 1.": (
+            "broadcast" in message
+            and re.search(r"\.(sum|max|mean)\(", line) is not None
+            and "keepdims" not in line
+        ),
+        ".T turns all axes round, that of the heads too. With three axes swap the "
+        "last two: key.swapaxes(-1, -2).": "matmul" in message
+        and ".T" in line
+        and three_axes,
+        "W_O is transposed. Here words are rows: z @ w_o.": "matmul" in message
+        and "w_o.T" in line,
+        ".view with sizes is PyTorch's. NumPy's is .reshape.": ".view(" in line,
+        ".permute is PyTorch's. NumPy's is .transpose, with all axes in their new "
+        "order.": "'permute'" in message,
+        "In NumPy .transpose wants all axes. To swap two of them: .swapaxes(0, 1).": (
+            "axes don't match" in message
+        ),
+        "dim is PyTorch's. NumPy's is axis.": "argument 'dim'" in message,
+    }
+    return [hint for hint, fits in known.items() if fits]
+
+
+def _overwritten(frame: FrameType, given: dict[str, Any]) -> list[str]:
+    """Say which arguments no longer have the shape that they came with."""
+    names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
+    return [
+        f"By then {name} is {np.shape(frame.f_locals[name])}: does a loop overwrite it?"
+        for name, was in zip(names, given.values())
+        if np.shape(was) != np.shape(frame.f_locals.get(name, was))
+    ]

@@ -6,14 +6,30 @@ its `verdict` on a learner's function, which it calls through `run`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mha_utils.attention import scaled_dot_product_attention, softmax
+from mha_utils.attention import (
+    MultiHeadAttention,
+    merge_heads,
+    scaled_dot_product_attention,
+    softmax,
+    split_heads,
+)
 
-Mistakes = dict[str, Callable[..., NDArray]]
+Way = Callable[..., NDArray]
+Mistakes = dict[str, Way | tuple[Way, ...]]
+PACKAGE: tuple[Callable, ...] = (
+    softmax,
+    scaled_dot_product_attention,
+    split_heads,
+    merge_heads,
+    MultiHeadAttention.__init__,
+)
+"""What a learner builds who may use nothing of the package."""
 
 
 class NotYetError(Exception):
@@ -24,30 +40,81 @@ class NotYetError(Exception):
 class Exercise:
     """An exercise with one right answer: a function of arrays."""
 
-    right: Callable[..., NDArray]
+    right: Way
     """Its docstring is the task; its parameters are those of the lesson's stub."""
     inputs: list[tuple]
-    """The function is tried on each of these, the smallest first."""
-    mistakes: Mistakes
-    """What to tell the learner, and a function that makes this mistake."""
+    """The function is tried on each of these, the smallest first.
 
-    def verdict(self, run: Callable[..., Any]) -> str:
+    No two sizes are the same, or a wrong one would pass. The first input may be more
+    regular, so that more wrong answers run on it and can be named.
+    """
+    mistakes: Mistakes
+    """What to tell the learner, and functions that make this mistake."""
+    closed: tuple[Callable, ...] = ()
+    """Functions of the package that may not be called: the learner writes them."""
+
+    def verdict(self, run: Callable[[dict[str, Any]], Any]) -> str:
         """Say "Right", or which mistake gives the same results.
 
         Parameters
         ----------
         run : callable
-            ``run(*arguments)`` returns what the learner's function does, or raises
-            `NotYetError`.
+            ``run(given)`` returns what the learner's function does with the arguments,
+            which have names here, or raises `NotYetError`.
         """
-        given = [_real_array(run(*arguments)) for arguments in self.inputs]
-        if _agrees(given, self.right, self.inputs):
+        results: list[NDArray] = []
+        try:
+            for arguments in self.inputs:
+                given = self._by_name(arguments)
+                results.append(_real_array(run(given), self.right(*arguments)))
+        except NotYetError:
+            named = (
+                results and not self._is(results, self.right) and self._name(results)
+            )
+            if not named:
+                raise
+            return f"Not yet: {named}"
+        if self._is(results, self.right):
             return "Right."
-        for message, wrong in self.mistakes.items():
-            # A row with nothing to look at is 0 in the package, NaN to most learners.
-            if _agrees(given, wrong, self.inputs, nan=0.0):
-                return f"Not yet: {message}"
-        return f"Not yet: {_first_difference(given, self.right, self.inputs)}"
+        return f"Not yet: {self._name(results) or self._first_difference(results)}"
+
+    def _by_name(self, arguments: tuple) -> dict[str, Any]:
+        return dict(zip(signature(self.right).parameters, arguments, strict=True))
+
+    def _is(self, results: list[NDArray], way: Way, nan: float = np.nan) -> bool:
+        """Whether `way` gives these; NaN equals nothing, or what `nan` says."""
+        try:
+            with np.errstate(all="ignore"):  # a mistake may divide by zero
+                wanted = [way(*given) for given, _ in zip(self.inputs, results)]
+        except ValueError:  # its shapes do not fit all inputs
+            return False
+        return all(
+            _equal(np.nan_to_num(a, nan=nan), np.nan_to_num(b, nan=nan))
+            for a, b in zip(results, wanted)
+        )
+
+    def _name(self, results: list[NDArray]) -> str:
+        """Return the message of the mistake that gives these results, or ""."""
+        for message, ways in self.mistakes.items():
+            for way in ways if isinstance(ways, tuple) else (ways,):
+                # A row with nothing to look at is 0 in the package, NaN to most.
+                if self._is(results, way, nan=0.0):
+                    return message
+        return ""
+
+    def _first_difference(self, results: list[NDArray]) -> str:
+        for arguments, value in zip(self.inputs, results):
+            expected = self.right(*arguments)
+            start = f"given {describe(self._by_name(arguments))}, "
+            if value.shape != expected.shape:
+                return f"{start}{_other_shape(value.shape, expected.shape)}"
+            if np.isnan(value).any():
+                return (
+                    f"{start}there is NaN in the result: from 0/0, or from inf - inf."
+                )
+            if not _equal(value, expected):
+                return f"{start}{_other_numbers(value, expected)}"
+        raise AssertionError("all results are right")
 
 
 @dataclass(frozen=True)
@@ -56,24 +123,46 @@ class Judged:
 
     judge: Callable[[Any], str]
     """Turns what the learner returns into a verdict. Its docstring is the task."""
+    closed: tuple[Callable, ...] = ()
 
-    def verdict(self, run: Callable[..., Any]) -> str:
+    def verdict(self, run: Callable[[dict[str, Any]], Any]) -> str:
         """Say "Right", or what the answer does instead; `run` as in `Exercise`."""
-        return self.judge(run())
+        return self.judge(run({}))
 
 
-def describe(arguments: tuple) -> str:
-    """Say what a function was given: shapes of arrays, and the rest as it is."""
-    said = [
-        f"an array of the shape {a.shape}" if isinstance(a, np.ndarray) else str(a)
-        for a in arguments
-    ]
-    return ", ".join(said)
+def describe(given: dict[str, Any]) -> str:
+    """Say what a function was given: "x (5, 8), num_heads 3"."""
+    return ", ".join(
+        f"{name} {a.shape if isinstance(a, np.ndarray) else a}"
+        for name, a in given.items()
+    )
 
 
-def _real_array(value: Any) -> NDArray:
+def _equal(a: NDArray, b: NDArray) -> bool:
+    return a.shape == b.shape and np.allclose(a, b, 1e-4, 1e-6)
+
+
+def _real_array(value: Any, expected: NDArray) -> NDArray:
+    """Take what the learner's function returned, PyTorch's tensors too, as an array."""
+    if hasattr(value, "detach"):
+        try:
+            value = value.detach().cpu().numpy()
+        except TypeError:  # a dtype that NumPy does not have
+            raise NotYetError(
+                f"Not yet: the tensor is {value.dtype}. Return it as .double()."
+            ) from None
     if isinstance(value, (int, float)):
         value = np.asarray(value)
+    if isinstance(value, (list, tuple)):
+        raise NotYetError(
+            f"Not yet: return one NumPy array of real numbers, not "
+            f"{type(value).__name__}. "
+            + (
+                f"It holds {len(value)} things: np.stack makes one array of arrays."
+                if np.ndim(expected)
+                else "Here it is a single number."
+            )
+        )
     if not isinstance(value, (np.ndarray, np.generic)) or value.dtype.kind not in "fiu":
         kind = getattr(value, "dtype", type(value).__name__)
         raise NotYetError(
@@ -82,47 +171,42 @@ def _real_array(value: Any) -> NDArray:
     return np.asarray(value)
 
 
-def _agrees(
-    given: list[NDArray],
-    function: Callable[..., NDArray],
-    inputs: list[tuple],
-    nan: float = np.nan,
-) -> bool:
-    """Whether `function` gives the same; NaN equals nothing, or what `nan` says."""
-    with np.errstate(all="ignore"):  # a mistake may divide by zero
-        wanted = [function(*arguments) for arguments in inputs]
-    return all(
-        a.shape == b.shape
-        and np.allclose(
-            np.nan_to_num(a, nan=nan), np.nan_to_num(b, nan=nan), 1e-4, 1e-6
-        )
-        for a, b in zip(given, wanted)
-    )
+def _other_shape(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    said = f"the result has shape {shape}, not {expected}"
+    if not shape:
+        return f"{said}: it is one number, and an array is wanted."
+    if not expected:
+        return f"{said}: it is an array, and one number is wanted."
+    return f"{said}."
 
 
-def _first_difference(
-    given: list[NDArray], right: Callable[..., NDArray], inputs: list[tuple]
-) -> str:
-    for arguments, value in zip(inputs, given):
-        expected = right(*arguments)
-        start = f"given {describe(arguments)}, "
-        if value.shape != expected.shape:
-            return f"{start}the result has shape {value.shape}, not {expected.shape}."
-        if np.isnan(value).any():
-            return f"{start}there is NaN in the result: from 0/0, or from inf - inf."
-        if not np.allclose(value, expected, 1e-4, 1e-6):
-            at = np.unravel_index(np.abs(value - expected).argmax(), value.shape)
-            place = f"entry [{', '.join(str(int(i)) for i in at)}]" if at else "it"
+def _other_numbers(value: NDArray, expected: NDArray) -> str:
+    """Say where two arrays of one shape differ most, in as many digits as it takes."""
+    if value.dtype == np.float16:
+        return "the numbers are float16, which holds three digits. Keep float64."
+    for digits in range(7):
+        if np.array_equal(value, expected.round(digits)):
             return (
-                f"{start}{place} should be {expected[at]:.3f} and is {value[at]:.3f}."
+                f"the numbers are rounded to {digits} digits. Return them as they are."
             )
-    raise AssertionError("all results are right")
+    at = np.unravel_index(np.abs(value - expected).argmax(), value.shape)
+    place = f"entry [{', '.join(str(int(i)) for i in at)}]" if at else "it"
+    digits = 3
+    while f"{value[at]:.{digits}f}" == f"{expected[at]:.{digits}f}":
+        digits += 1
+    return f"{place} should be {expected[at]:.{digits}f} and is {value[at]:.{digits}f}."
 
 
 def sample(*shapes: tuple[int, ...]) -> tuple[NDArray, ...]:
     """Return one array of normal numbers for each shape."""
     rng = np.random.default_rng(0)
     return tuple(rng.normal(size=shape) for shape in shapes)
+
+
+def sample_mask(n_q: int, n_k: int) -> NDArray[np.bool_]:
+    """Return a mask that is not causal, with True and False in each row."""
+    rank = np.random.default_rng(n_q).normal(size=(n_q, n_k)).argsort(axis=1)
+    return rank.argsort(axis=1) <= np.arange(n_q)[:, None] % (n_k - 1)
 
 
 def sample_maps(h: int, n: int) -> NDArray:
@@ -145,41 +229,84 @@ def softmax_of_all(scores: NDArray) -> NDArray:
     return softmax(scores.ravel()).reshape(scores.shape)
 
 
+def plain_softmax(scores: NDArray, axis: int | None = -1, e: float = np.e) -> NDArray:
+    """Return the powers over their sum, as it is written. It overflows: a mistake."""
+    return e**scores / (e**scores).sum(axis=axis, keepdims=True)
+
+
+NEARLY_E = (2.7, 2.71, 2.72, 2.718, 3.0)
+FINITE = (-1.0, -2.0, -5.0, -9.0, -10.0)
+COARSE_E = "e is more than its first digits. Take np.exp."
+FINITE_MASK = (
+    "forbidden words still get a little weight: such a number is not low enough. "
+    "It takes -inf."
+)
+
+
 def softmax_mistakes(prepare: Callable[..., NDArray]) -> Mistakes:
     """Return what goes wrong on the way from query and key to weights.
 
     ``prepare(scores, *mask)`` is what the exercise does before the softmax.
     """
+
+    def scaled_by(scale: Callable[..., float]) -> Way:
+        return lambda q, k, *m: softmax(prepare(q @ k.T / scale(q, k), *m))
+
     return {
-        "the scores are not divided by √d_k.": (
-            lambda q, k, *m: softmax(prepare(q @ k.T, *m))
-        ),
+        "the scores are not divided by √d_k.": scaled_by(lambda q, k: 1.0),
         "the scores are divided by d_k. It is √d_k.": (
-            lambda q, k, *m: softmax(prepare(q @ k.T / k.shape[-1], *m))
+            scaled_by(lambda q, k: k.shape[-1])
+        ),
+        "the scores are divided by √n. It is √d_k, of the numbers in a row.": (
+            scaled_by(lambda q, k: len(k) ** 0.5),
+            scaled_by(lambda q, k: len(q) ** 0.5),
         ),
         "these are the scores. The softmax is still to come.": (
             lambda q, k, *m: prepare(scores(q, k), *m)
         ),
         "this is e to the score, not yet divided by the sum of its row.": (
-            lambda q, k, *m: np.exp(prepare(scores(q, k), *m))
+            lambda q, k, *m: np.exp(prepare(scores(q, k), *m)),
+            lambda q, k, *m: _largest_is_one(prepare(scores(q, k), *m)),
         ),
         "each column adds up to 1. It must be each row: the sum runs over the keys.": (
-            lambda q, k, *m: softmax(prepare(scores(q, k), *m), axis=0)
+            lambda q, k, *m: softmax(prepare(scores(q, k), *m), axis=0),
+            lambda q, k, *m: plain_softmax(prepare(scores(q, k), *m), axis=0),
         ),
         "all numbers together add up to 1. It must be each row by itself.": (
-            lambda q, k, *m: softmax_of_all(prepare(scores(q, k), *m))
+            lambda q, k, *m: softmax_of_all(prepare(scores(q, k), *m)),
+            lambda q, k, *m: plain_softmax(prepare(scores(q, k), *m), axis=None),
         ),
         "query and key are swapped: rows belong to queries, columns to keys.": (
             lambda q, k, *m: softmax(prepare(scores(k, q), *m))
         ),
+        COARSE_E: tuple(
+            lambda q, k, *m, e=e: plain_softmax(prepare(scores(q, k), *m), e=e)
+            for e in NEARLY_E
+        ),
     }
 
 
-def mask_mistakes(allow: Callable[..., NDArray]) -> Mistakes:
+def _largest_is_one(scores: NDArray) -> NDArray:
+    return np.exp(scores - scores.max(axis=-1, keepdims=True))
+
+
+def mask_mistakes(
+    allow: Callable[..., NDArray], low: tuple[float, ...] = FINITE
+) -> Mistakes:
     """Return what goes wrong with a mask; ``allow(scores, *mask)`` is where it is True.
 
-    A row with nothing to attend to comes out as zeros here.
+    In place of -inf a learner may put a number that is not `low` enough. A row with
+    nothing to attend to comes out as zeros here.
     """
+
+    def filled(fill: float, turned: bool = False) -> Way:
+        return lambda q, k, *m: softmax(
+            np.where(allow(scores(q, k), *m) != turned, scores(q, k), fill)
+        )
+
+    def added(fill: float) -> Way:
+        return lambda q, k, *m: softmax(scores(q, k) + fill * ~allow(scores(q, k), *m))
+
     return {
         "the mask is missing: forbidden words still get weight.": (
             lambda q, k, *m: softmax(scores(q, k))
@@ -188,10 +315,16 @@ def mask_mistakes(allow: Callable[..., NDArray]) -> Mistakes:
             lambda q, k, *m: softmax(scores(q, k)) * allow(scores(q, k), *m)
         ),
         "the mask is turned round: True means may attend.": (
-            lambda q, k, *m: softmax(masked(scores(q, k), ~allow(scores(q, k), *m)))
+            filled(-np.inf, turned=True),
+            filled(-1e9, turned=True),
+            lambda q, k, *m: softmax(scores(q, k) - 1e9 * allow(scores(q, k), *m)),
         ),
         "forbidden scores are set to 0, and e^0 is 1. It takes -inf.": (
             lambda q, k, *m: softmax(scores(q, k) * allow(scores(q, k), *m))
+        ),
+        FINITE_MASK: (
+            *(filled(fill) for fill in low),
+            *(added(fill) for fill in FINITE),
         ),
     }
 
@@ -220,6 +353,26 @@ def glue_rows(z: NDArray) -> NDArray:
     return z.reshape(z.shape[1], -1)
 
 
-def root_of_model(x: NDArray) -> float:
-    """Return the scale 1/√d_model, where 1/√d_k is right. A mistake."""
-    return x.shape[-1] ** -0.5
+def every_hth(x: NDArray, num_heads: int) -> NDArray:
+    """Deal the columns out to the heads in turn. A mistake."""
+    return x.reshape(len(x), -1, num_heads).transpose(2, 0, 1)
+
+
+def scale_mistakes(attend: Way, sizes: dict[str, Callable[..., float]]) -> Mistakes:
+    """Return wrong scales: what the scores are divided by, and how large it is.
+
+    ``attend(*arguments, scale=...)`` does the exercise with another scale.
+    """
+
+    def divided_by(size: Callable[..., float]) -> Way:
+        return lambda *a: attend(*a, scale=1 / size(*a))
+
+    return {
+        "the scores are not divided by √d_k.": divided_by(lambda *a: 1.0),
+        **{
+            f"the scores are divided by {name}. A head has d_k numbers: √d_k.": (
+                divided_by(size)
+            )
+            for name, size in sizes.items()
+        },
+    }

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mha_utils.attention import causal_mask, softmax
 from mha_utils.exercises.kit import (
+    PACKAGE,
     Exercise,
     Judged,
     mask_mistakes,
@@ -24,8 +25,9 @@ def _weights(query: NDArray, key: NDArray) -> NDArray:
 
 WEIGHTS = Exercise(
     right=_weights,
-    inputs=[sample((2, 2), (2, 2)), sample((3, 4), (3, 4))],
+    inputs=[sample((2, 3), (4, 3)), sample((5, 2), (3, 2)), sample((3, 7), (6, 7))],
     mistakes=softmax_mistakes(lambda scores: scores),
+    closed=PACKAGE,
 )
 
 
@@ -40,7 +42,7 @@ def _causal_weights(query: NDArray, key: NDArray) -> NDArray:
 
 CAUSAL_WEIGHTS = Exercise(
     right=_causal_weights,
-    inputs=[sample((2, 2), (2, 2)), sample((3, 4), (3, 4))],
+    inputs=[sample((n, d), (n, d)) for n, d in ((2, 3), (5, 4), (4, 7))],
     mistakes={
         **mask_mistakes(lambda scores: causal_mask(*scores.shape)),
         "a word may see itself too: the diagonal is allowed.": (
@@ -48,6 +50,7 @@ CAUSAL_WEIGHTS = Exercise(
         ),
         **softmax_mistakes(_look_back),
     },
+    closed=PACKAGE,
 )
 
 

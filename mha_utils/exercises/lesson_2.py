@@ -54,6 +54,7 @@ LOSS = Exercise(
     inputs=[
         (np.array([0.5]), np.array([0.3])),
         (np.array([0.9, 0.2, 0.6]), np.array([0.1, 0.8, 0.3])),
+        (np.array([[0.4], [2.0]]), np.array([[1.5], [0.7]])),
     ],
     mistakes={
         "this is the error of the other value, v2.": lambda a, b: _loss(b, a),
@@ -82,6 +83,7 @@ UNMIX = Exercise(
     inputs=[
         (np.array([[0.9, 0.1], [0.3, 0.7]]), *sample((2, 1, 1))),
         (np.array([[0.6, 0.4], [0.2, 0.8]]), *sample((2, 3, 4))),
+        (np.array([[0.35, 0.65], [0.8, 0.2]]), *sample((2, 5, 3))),
     ],
     mistakes={
         "this mixes once more. It takes the inverse of the mix.": (

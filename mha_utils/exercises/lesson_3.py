@@ -5,9 +5,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mha_utils.attention import softmax
-from mha_utils.exercises.kit import Exercise, Judged, attend_in_heads, sample
-from mha_utils.sentences import LEXICON, attend, hand_built_heads
+from mha_utils.attention import MultiHeadAttention, softmax
+from mha_utils.exercises.kit import (
+    Exercise,
+    Judged,
+    attend_in_heads,
+    sample,
+    scale_mistakes,
+)
+from mha_utils.sentences import FEATURES, LEXICON, attend, hand_built_heads
+
+_WUG = {
+    "noun": "it says which kind of word it is",
+    "subject": "a wug can do something",
+    "singular": "it is one wug",
+    "animate": "a wug is alive",
+    "it": "that is its pronoun",
+}
+"""What is to be said of a small living thing, and why."""
 
 
 def _judge_new_word(entry: Any) -> str:
@@ -28,6 +43,16 @@ def _judge_new_word(entry: Any) -> str:
                 f"Not yet: {word} gives wug only {share:.2f}. Which features does a "
                 f"{needed} need? Compare yours with the entry of cat."
             )
+    for feature, why in _WUG.items():
+        if feature not in said:
+            return f"Not yet: the heads find wug, but {feature} is missing: {why}."
+    if extra := [feature for feature in FEATURES if feature in said - set(_WUG)]:
+        return (
+            f"Not yet: the heads find wug, but {' '.join(extra)} is too much: a wug is "
+            f"a small living thing, and only one."
+        )
+    if len(entry) > 1:
+        return "Not yet: leave the other words alone, and return the entry of wug only."
     return "Right: slept finds wug in head 1, and it finds wug in head 2."
 
 
@@ -42,12 +67,17 @@ def _heads(x: NDArray, w_q: NDArray, w_k: NDArray, w_v: NDArray) -> NDArray:
 HEADS = Exercise(
     right=_heads,
     inputs=[
-        sample((2, 2), (2, 2, 1), (2, 2, 1), (2, 2, 1)),
-        sample((4, 6), (3, 6, 2), (3, 6, 2), (3, 6, 5)),
+        sample((2, 5), (3, 5, 4), (3, 5, 4), (3, 5, 6)),
+        sample((6, 3), (4, 3, 2), (4, 3, 2), (4, 3, 5)),
+        sample((4, 6), (5, 6, 3), (5, 6, 3), (5, 6, 2)),
     ],
     mistakes={
-        "the scores are not divided by √d_k.": (
-            lambda *a: attend_in_heads(*a, scale=1.0)
+        **scale_mistakes(
+            attend_in_heads,
+            {
+                "√d_model": lambda x, *w: x.shape[-1] ** 0.5,
+                "√d_v": lambda x, q, k, v: v.shape[-1] ** 0.5,
+            },
         ),
         "query and key are swapped.": lambda x, q, k, v: _heads(x, k, q, v),
         "these are the weights. What a head found is the other result.": (
@@ -76,7 +106,11 @@ HEADS = Exercise(
         "the heads are put below each other. Keep them apart: (h, n, d_v).": (
             lambda *a: np.concatenate(list(_heads(*a)), axis=0)
         ),
+        "only the first two heads are there. Take all h of them.": (
+            lambda *a: _heads(*a)[:2]
+        ),
     },
+    closed=(MultiHeadAttention.__init__,),
 )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mha_utils.attention import merge_heads, split_heads
-from mha_utils.exercises.kit import Exercise, cut_rows, glue_rows, sample
+from mha_utils.exercises.kit import Exercise, cut_rows, every_hth, glue_rows, sample
 
 
 def _concatenate(z: NDArray) -> NDArray:
@@ -14,7 +14,7 @@ def _concatenate(z: NDArray) -> NDArray:
 
 CONCATENATE = Exercise(
     right=_concatenate,
-    inputs=[sample((2, 2, 1)), sample((2, 3, 4))],
+    inputs=[sample((3, 2, 4)), sample((4, 5, 3)), sample((5, 3, 2))],
     mistakes={
         "the numbers are reshaped without a transpose: words and heads are mixed up.": (
             glue_rows
@@ -31,7 +31,11 @@ CONCATENATE = Exercise(
         "the heads' numbers alternate. All of head 1 first, then all of head 2.": (
             lambda z: z.transpose(1, 2, 0).reshape(z.shape[1], -1)
         ),
+        "only the first two heads are there. Take all h of them.": (
+            lambda z: merge_heads(z[:2])
+        ),
     },
+    closed=(merge_heads,),
 )
 
 
@@ -42,7 +46,11 @@ def _contributions(z: NDArray, w_o: NDArray) -> NDArray:
 
 CONTRIBUTIONS = Exercise(
     right=_contributions,
-    inputs=[sample((2, 2, 1), (2, 3)), sample((3, 4, 2), (6, 6))],
+    inputs=[
+        sample((3, 2, 4), (12, 5)),
+        sample((4, 5, 2), (8, 3)),
+        sample((5, 4, 3), (15, 7)),
+    ],
     mistakes={
         "this is the output: the contributions added up. Keep the heads apart.": (
             lambda z, w: _contributions(z, w).sum(axis=0)
@@ -71,7 +79,7 @@ def _split(x: NDArray, num_heads: int) -> NDArray:
 
 SPLIT = Exercise(
     right=_split,
-    inputs=[(*sample((3, 4)), 2), (*sample((4, 6)), 3)],
+    inputs=[(*sample((2, 12)), 3), (*sample((5, 8)), 4), (*sample((4, 15)), 5)],
     mistakes={
         "this cuts rows, not columns: each head gets whole words, some of them only. "
         "Reshape to (n, h, d), then swap the first two axes.": cut_rows,
@@ -79,9 +87,14 @@ SPLIT = Exercise(
             lambda x, h: x.reshape(len(x), h, -1)
         ),
         "each head takes every h-th number. It must take numbers side by side.": (
-            lambda x, h: x.reshape(len(x), -1, h).transpose(2, 0, 1)
+            every_hth
+        ),
+        "the number of heads is written as 2. It is num_heads.": (
+            lambda x, h: split_heads(x, 2),
+            lambda x, h: split_heads(x, h)[:2],
         ),
     },
+    closed=(split_heads,),
 )
 
 EXERCISES = {

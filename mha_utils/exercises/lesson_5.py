@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from mha_utils.exercises.kit import Exercise, sample, sample_maps
 
 _LINKED_MAPS = [
-    (sample_maps(2, 2), np.array([[1, 0]])),
-    (sample_maps(3, 5), np.array([[2, 0], [3, 1], [4, 1], [1, 1]])),
+    (sample_maps(3, 4), np.array([[1, 0], [3, 2]])),
+    (sample_maps(4, 6), np.array([[2, 0], [3, 1], [4, 1], [1, 1], [0, 5]])),
+    (sample_maps(5, 7), np.array([[2, 4], [3, 6], [6, 1], [5, 0]])),
 ]
 
 
@@ -81,8 +82,9 @@ def _replaced(contributions: NDArray, keep: NDArray, mean: NDArray) -> NDArray:
 ABLATION = Exercise(
     right=_ablation,
     inputs=[
-        (*sample((2, 2, 1)), np.array([True, False])),
-        (*sample((3, 4, 2)), np.array([False, True, False])),
+        (*sample((3, 2, 4)), np.array([True, False, True])),
+        (*sample((4, 5, 3)), np.array([False, True, False, False])),
+        (*sample((5, 3, 2)), np.array([False, True, True, False, True])),
     ],
     mistakes={
         "what is left out adds nothing here. It must add its mean.": (

@@ -13,7 +13,7 @@ def _parameters(d_model: int, num_heads: int) -> NDArray:
 
 PARAMETERS = Exercise(
     right=_parameters,
-    inputs=[(8, 2), (48, 6)],
+    inputs=[(8, 2), (30, 3), (20, 5), (48, 6)],
     mistakes={
         "W_O is missing.": lambda d, h: np.asarray(3 * d * d),
         "this is one head only.": lambda d, h: np.asarray(4 * d * d // h),
@@ -38,7 +38,7 @@ def _likeness(weights: NDArray) -> NDArray:
 
 LIKENESS = Exercise(
     right=_likeness,
-    inputs=[(sample_maps(2, 2),), (sample_maps(3, 5),)],
+    inputs=[(sample_maps(3, 4),), (sample_maps(4, 6),), (sample_maps(6, 5),)],
     mistakes={
         "this is how different they are. Take it from 1.": lambda w: 1 - _likeness(w),
         "the difference of two rows is at most 2: it must be halved.": (

@@ -16,6 +16,7 @@ WORD_MAP = Exercise(
     right=_word_map,
     inputs=[
         (sample_maps(1, 3)[0], np.array([[1, 1, 0], [0, 0, 1]])),
+        (sample_maps(1, 4)[0], np.array([[0, 1, 0, 0], [0, 0, 1, 1]])),
         (
             sample_maps(1, 5)[0],
             np.array([[1, 0, 0, 0, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 1]]),
@@ -55,10 +56,12 @@ TARGETS = Exercise(
     inputs=[
         (np.array([[0, 1, 0, 0], [5, 3, 1, 1], [6, 1, 2, 1], [0, 0, 1, 0]]) / 10,),
         (sample_maps(1, 7)[0],),
+        (sample_maps(1, 6)[0],),
     ],
     mistakes={
         "the special tokens are still there, first and last.": (
-            lambda w: _most_looked_at(w)[1:-1]
+            lambda w: _most_looked_at(w)[1:-1],
+            lambda w: w[1:-1].argmax(axis=1),
         ),
         "the places are counted from the [CLS]. Count among the words.": (
             lambda w: _targets(w) + 1

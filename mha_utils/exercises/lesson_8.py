@@ -1,31 +1,38 @@
 """Lesson 8: multi-head attention from nothing, in seven steps."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mha_utils.attention import (
-    causal_mask,
-    merge_heads,
-    scaled_dot_product_attention,
-    softmax,
-    split_heads,
-)
+from mha_utils.attention import causal_mask, merge_heads, softmax, split_heads
 from mha_utils.exercises.kit import (
+    COARSE_E,
+    FINITE,
+    FINITE_MASK,
+    NEARLY_E,
+    PACKAGE,
     Exercise,
+    Mistakes,
+    Way,
     attend_in_heads,
     cut_rows,
+    every_hth,
     glue_rows,
     mask_mistakes,
     masked,
-    root_of_model,
+    plain_softmax,
     sample,
+    sample_mask,
+    scale_mistakes,
     scores,
     softmax_mistakes,
     softmax_of_all,
 )
 from mha_utils.exercises.lesson_4 import CONCATENATE, SPLIT
+
+_OWN_MASK = "this is a mask of your own, a causal one. Take the mask that is given."
 
 
 def _softmax(scores: NDArray) -> NDArray:
@@ -33,25 +40,75 @@ def _softmax(scores: NDArray) -> NDArray:
     return softmax(scores)
 
 
+_FAR_APART = np.array(
+    [
+        [0.0, -3.0, 1.0, 0.0],
+        [1000.0, 999.0, 1001.0, 1000.0],
+        [0.0, 3000.0, 0.0, 0.0],  # far above its mean
+        [0.0, 900.0, 1000.0, 950.0],  # far above its smallest, not its mean
+    ]
+)
+
+
+def _less(offset: Callable[..., NDArray]) -> Way:
+    def way(scores: NDArray) -> NDArray:
+        return plain_softmax(scores - offset(scores))
+
+    return way
+
+
 SOFTMAX = Exercise(
     right=_softmax,
-    inputs=[sample((2, 3)), sample((3, 2, 4)), (np.array([[1000.0, 999.0]]),)],
+    inputs=[
+        *[sample((2, 3)), sample((3, 2, 4)), (3 * sample((5, 4))[0],)],
+        *[(_FAR_APART[:, :3],), sample((5,))],
+    ],
     mistakes={
-        "each column adds up to 1. It must be each row: the last axis.": (
-            lambda s: softmax(s, axis=-2)
+        "each column adds up to 1. It must be each row: the last axis.": tuple(
+            partial(way, axis=axis)
+            for way in (softmax, plain_softmax)
+            for axis in (-2, 0)
+        ),
+        "axis=1 is the last axis of a matrix only. The last one is axis=-1.": (
+            partial(softmax, axis=1),
+            partial(plain_softmax, axis=1),
+            lambda s: plain_softmax(s - s.max(), axis=1),
         ),
         "all numbers together add up to 1. It must be each row by itself.": (
-            softmax_of_all
+            softmax_of_all,
+            partial(plain_softmax, axis=None),
         ),
         "right for small scores, but e^1000 is too large for a number. Subtract "
-        "the largest score of each row first: that changes no weight.": (
-            lambda s: np.exp(s) / np.exp(s).sum(axis=-1, keepdims=True)
+        "the largest score of each row first: that changes no weight.": plain_softmax,
+        "you subtract the largest score of all rows. A row far below it becomes 0/0. "
+        "Subtract each row's own largest score.": _less(np.max),
+        "you subtract the row's mean. A score far above it is still too large for e. "
+        "Subtract the row's largest score.": (
+            _less(lambda s: s.mean(axis=-1, keepdims=True)),
+            _less(np.mean),
         ),
-        "this is e to the score, not yet divided by the sum of its row.": np.exp,
+        "you subtract the row's smallest score. What is left can be too large for e. "
+        "Subtract the row's largest score.": (
+            _less(lambda s: s.min(axis=-1, keepdims=True)),
+            _less(np.min),
+        ),
+        "this is e to the score, not yet divided by the sum of its row.": (
+            np.exp,
+            lambda s: np.exp(s - s.max(axis=-1, keepdims=True)),
+            lambda s: np.exp(s - s.max()),
+        ),
         "the scores are divided by their sum. First e to the power of each.": (
             lambda s: s / s.sum(axis=-1, keepdims=True)
         ),
+        COARSE_E: (
+            *(partial(plain_softmax, e=e) for e in NEARLY_E),
+            *(
+                lambda s, e=e: plain_softmax(s - s.max(axis=-1, keepdims=True), e=e)
+                for e in NEARLY_E
+            ),
+        ),
     },
+    closed=PACKAGE,
 )
 
 
@@ -60,16 +117,38 @@ def _masked_weights(query: NDArray, key: NDArray, mask: NDArray) -> NDArray:
     return softmax(masked(scores(query, key), mask))
 
 
+def _far_apart(n_q: int, n_k: int) -> tuple[NDArray, ...]:
+    """Return queries and keys whose scores lie around 0, 1000 and -1000, by rows."""
+    query, key = sample((n_q, 4), (n_k, 4))
+    query[:, 0] = np.resize([0, 2000, -2000], n_q)
+    key[:, 0] = 1
+    return query, key
+
+
 MASKED_WEIGHTS = Exercise(
     right=_masked_weights,
     inputs=[
-        (*sample((2, 2), (2, 2)), causal_mask(2)),
-        (*sample((3, 4), (3, 4)), np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1]]) > 0),
+        (*sample((3, 2), (3, 2)), sample_mask(3, 3)),
+        (*sample((4, 3), (5, 3)), sample_mask(4, 5)),
+        (*sample((7, 2), (3, 2)), sample_mask(7, 3)),
+        (*_far_apart(3, 5), sample_mask(3, 5)),
     ],
     mistakes={
-        **mask_mistakes(lambda scores, mask: mask),
+        **mask_mistakes(
+            lambda scores, mask: mask,
+            low=(*FINITE, -20.0, -50.0, -99.0, -100.0, -999.0, -1000.0),
+        ),
+        _OWN_MASK: lambda q, k, mask: _masked_weights(q, k, causal_mask(*mask.shape)),
         **softmax_mistakes(masked),
+        "right for small scores, but e^1000 is too large for a number. Use a softmax "
+        "that subtracts each row's largest score first.": tuple(
+            lambda q, k, mask, of=of: plain_softmax(
+                masked(scores(q, k), mask) - of(scores(q, k))
+            )
+            for of in (np.zeros_like, np.max)
+        ),
     },
+    closed=PACKAGE,
 )
 
 
@@ -80,22 +159,72 @@ def _self_attention(
     return attend_in_heads(x, w_q, w_k, w_v, mask)
 
 
+def _self_attention_by(
+    x: NDArray,
+    w_q: NDArray,
+    w_k: NDArray,
+    w_v: NDArray,
+    mask: NDArray,
+    *,
+    scale: float | None = None,
+    forbid: Callable = masked,
+) -> NDArray:
+    """Return z, with room for a mistake in scale and mask."""
+    query, key, value = x @ w_q, x @ w_k, x @ w_v
+    scale = key.shape[-1] ** -0.5 if scale is None else scale
+    return softmax(forbid(query @ key.T * scale, mask)) @ value
+
+
+def _filled(scores: NDArray, mask: NDArray, low: float) -> NDArray:
+    return np.where(mask, scores, low)
+
+
+def _forbid_mistakes(by: Way) -> Mistakes:
+    """Return wrong masks, by a function that takes ``forbid(scores, mask)``."""
+
+    def with_mask(forbid: Callable[..., NDArray]) -> Way:
+        return lambda *a: by(*a, forbid=forbid)
+
+    return {
+        "the mask is missing.": with_mask(lambda scores, mask: scores),
+        "the mask is turned round: True means may attend.": (
+            with_mask(lambda scores, mask: masked(scores, ~mask)),
+            with_mask(lambda scores, mask: scores - 1e9 * mask),
+        ),
+        _OWN_MASK: with_mask(
+            lambda scores, mask: masked(scores, causal_mask(*mask.shape))
+        ),
+        "forbidden scores are set to 0, and e^0 is 1. It takes -inf.": (
+            with_mask(lambda scores, mask: scores * mask)
+        ),
+        FINITE_MASK: tuple(with_mask(partial(_filled, low=low)) for low in FINITE),
+    }
+
+
+def _regular_input(n: int, d: int, d_k: int, d_v: int, h: int) -> tuple[NDArray, ...]:
+    """Return words x and the flat matrices of h heads, at the size of real ones."""
+    x, w_q, w_k, w_v, w_o = sample(
+        (n, d), (d, h * d_k), (d, h * d_k), (d, h * d_v), (h * d_v, d)
+    )
+    return x, *(w * 1.5 / d**0.5 for w in (w_q, w_k, w_v)), w_o
+
+
 SELF_ATTENTION = Exercise(
     right=_self_attention,
     inputs=[
-        (*sample((2, 2), (2, 1), (2, 1), (2, 1)), causal_mask(2)),
-        (*sample((4, 6), (6, 2), (6, 2), (6, 2)), causal_mask(4)),
+        (*_regular_input(n, d, d_k, d_v, 1)[:4], sample_mask(n, n))
+        for n, d, d_k, d_v in ((3, 5, 4, 2), (4, 7, 3, 6), (5, 3, 2, 4))
     ],
     mistakes={
-        "the mask is missing.": lambda x, q, k, v, mask: attend_in_heads(x, q, k, v),
-        "the mask is turned round: True means may attend.": (
-            lambda x, q, k, v, mask: _self_attention(x, q, k, v, ~mask)
-        ),
-        "the scores are not divided by √d_k.": (
-            lambda *a: attend_in_heads(*a, scale=1.0)
-        ),
-        "the scores are divided by √d_model. A head has d_k numbers: √d_k.": (
-            lambda *a: attend_in_heads(*a, scale=root_of_model(a[0]))
+        **_forbid_mistakes(_self_attention_by),
+        **scale_mistakes(
+            _self_attention_by,
+            {
+                "√d_model": lambda x, *_: x.shape[-1] ** 0.5,
+                "d_k": lambda x, q, *_: q.shape[-1],
+                "√d_v": lambda x, q, k, v, mask: v.shape[-1] ** 0.5,
+                "√n": lambda x, *_: len(x) ** 0.5,
+            },
         ),
         "query and key are swapped.": (
             lambda x, q, k, v, mask: _self_attention(x, k, q, v, mask)
@@ -104,14 +233,13 @@ SELF_ATTENTION = Exercise(
             lambda x, q, k, v, mask: _self_attention(x, q, k, k, mask)
         ),
         "the words themselves are handed over. Their values are x W_V.": (
-            lambda x, q, k, v, mask: scaled_dot_product_attention(
-                x @ q, x @ k, x, mask
-            )[0]
+            lambda x, q, k, v, mask: _masked_weights(x @ q, x @ k, mask) @ x
         ),
         "these are the weights. They still have to mix the values.": (
             lambda x, q, k, v, mask: _masked_weights(x @ q, x @ k, mask)
         ),
     },
+    closed=PACKAGE,
 )
 
 
@@ -127,20 +255,35 @@ def _maps_by(
     w_q: NDArray,
     w_k: NDArray,
     num_heads: int,
-    mask: NDArray | None,
+    mask: NDArray,
     *,
     split: Callable = split_heads,
     scale: float | None = None,
+    forbid: Callable = masked,
 ) -> NDArray:
     """Return the maps, with room for a mistake in each step."""
     query, key = split(x @ w_q, num_heads), split(x @ w_k, num_heads)  # (h, n, d_k)
-    return scaled_dot_product_attention(query, key, key, mask, scale=scale)[1]
+    scale = key.shape[-1] ** -0.5 if scale is None else scale
+    return softmax(forbid(query @ key.swapaxes(1, 2) * scale, mask))
 
 
-_LAYER_INPUTS = [
-    (*sample((n, d), (d, d), (d, d), (d, d), (d, d)), num_heads, causal_mask(n))
-    for n, d, num_heads in ((2, 2, 2), (4, 6, 2))
+_SIZES: dict[str, Callable[..., float]] = {
+    "√d_model": lambda x, w_q, *_: x.shape[-1] ** 0.5,
+    "√(h·d_k), of all heads together": lambda x, w_q, *_: w_q.shape[-1] ** 0.5,
+    "d_k": lambda x, w_q, *a: w_q.shape[-1] / _num_heads(a),
+    "√num_heads": lambda x, w_q, *a: _num_heads(a) ** 0.5,
+    "num_heads": lambda x, w_q, *a: _num_heads(a),
+    "√n": lambda x, w_q, *_: len(x) ** 0.5,
+}
+_LAYER_INPUTS = [  # the first as in a library: d_k = d_v = d / h
+    (*_regular_input(n, d, d_k, d_v, h), h, sample_mask(n, n))
+    for n, d, d_k, d_v, h in ((4, 6, 2, 2, 3), (5, 7, 3, 2, 4), (7, 5, 2, 4, 3))
 ]
+
+
+def _num_heads(arguments: tuple) -> int:
+    return arguments[-2]  # before the mask
+
 
 MAPS = Exercise(
     right=_maps,
@@ -149,19 +292,24 @@ MAPS = Exercise(
         "rows are cut in place of columns: reshape without transpose.": (
             lambda *a: _maps_by(*a, split=cut_rows)
         ),
-        "the scores are divided by √d_model. A head has d_k numbers: √d_k.": (
-            lambda *a: _maps_by(*a, scale=root_of_model(a[0]))
+        "each head takes every h-th column. It must take columns side by side.": (
+            lambda *a: _maps_by(*a, split=every_hth)
         ),
-        "the scores are not divided by √d_k.": lambda *a: _maps_by(*a, scale=1.0),
-        "the mask is missing.": lambda x, q, k, h, mask: _maps_by(x, q, k, h, None),
-        "the mask is turned round: True means may attend.": (
-            lambda x, q, k, h, mask: _maps(x, q, k, h, ~mask)
+        "the number of heads is written as 2. It is num_heads.": (
+            lambda x, q, k, h, mask: _maps(x, q, k, 2, mask),
+            lambda *a: _maps(*a)[:2],
         ),
+        **scale_mistakes(_maps_by, _SIZES),
+        **_forbid_mistakes(_maps_by),
         "query and key are swapped.": lambda x, q, k, h, mask: _maps(x, k, q, h, mask),
         "the maps are averaged over the heads: a map of nobody.": (
             lambda *a: _maps(*a).mean(axis=0)
         ),
+        "the maps are divided by the number of heads. Each row adds up to 1.": (
+            lambda *a: _maps(*a) / _num_heads(a)
+        ),
     },
+    closed=PACKAGE,
 )
 
 
@@ -185,16 +333,23 @@ def _layer_by(
     w_v: NDArray,
     w_o: NDArray,
     num_heads: int,
-    mask: NDArray | None,
+    mask: NDArray,
     *,
     split: Callable = split_heads,
     merge: Callable = merge_heads,
     scale: float | None = None,
+    forbid: Callable = masked,
 ) -> NDArray:
     """Return the output, with room for a mistake in each step."""
-    weights = _maps_by(x, w_q, w_k, num_heads, mask, split=split, scale=scale)
+    weights = _maps_by(
+        x, w_q, w_k, num_heads, mask, split=split, scale=scale, forbid=forbid
+    )
     z = weights @ split(x @ w_v, num_heads)  # (h, n, d_v)
     return merge(z) @ w_o
+
+
+def _alternate(z: NDArray) -> NDArray:
+    return z.transpose(1, 2, 0).reshape(z.shape[1], -1)
 
 
 LAYER = Exercise(
@@ -216,16 +371,26 @@ LAYER = Exercise(
         "both reshapes lack their transpose.": (
             lambda *a: _layer_by(*a, split=cut_rows, merge=glue_rows)
         ),
-        "the scores are not divided by √d_k.": lambda *a: _layer_by(*a, scale=1.0),
-        "the scores are divided by √d_model. A head has d_k numbers: √d_k.": (
-            lambda *a: _layer_by(*a, scale=root_of_model(a[0]))
+        "each head takes every h-th column. It must take columns side by side.": (
+            lambda *a: _layer_by(*a, split=every_hth)
         ),
-        "the mask is missing.": (
-            lambda x, q, k, v, o, h, mask: _layer_by(x, q, k, v, o, h, None)
+        "the heads' numbers alternate before W_O. All of head 1 come first.": (
+            lambda *a: _layer_by(*a, merge=_alternate)
         ),
-        "the mask is turned round: True means may attend.": (
-            lambda x, q, k, v, o, h, mask: _layer(x, q, k, v, o, h, ~mask)
+        "the number of heads is written as 2. It is num_heads.": (
+            lambda x, q, k, v, o, h, mask: _layer(x, q, k, v, o, 2, mask)
         ),
+        **scale_mistakes(
+            _layer_by,
+            {
+                **_SIZES,
+                "√d_v": lambda x, q, k, v, o, h, mask: (v.shape[-1] / h) ** 0.5,
+            },
+        ),
+        "the output is divided by the number of heads. W_O adds, nothing averages.": (
+            lambda *a: _layer(*a) / _num_heads(a)
+        ),
+        **_forbid_mistakes(_layer_by),
         "query and key are swapped.": (
             lambda x, q, k, v, o, h, mask: _layer(x, k, q, v, o, h, mask)
         ),
@@ -236,6 +401,7 @@ LAYER = Exercise(
             lambda x, q, k, v, o, h, mask: _layer(x, q, k, v, o, 1, mask)
         ),
     },
+    closed=PACKAGE,
 )
 
 EXERCISES = {
