@@ -119,7 +119,7 @@ def _raised(
 
 def _hints(message: str, line: str, local: dict[str, Any]) -> list[str]:
     """Say what is known about an error, from its message and the line that raised."""
-    three_axes = any(np.ndim(a) > 2 for a in local.values() if hasattr(a, "ndim"))
+    three_axes = any(isinstance(a, np.ndarray) and a.ndim > 2 for a in local.values())
     known = {
         "An axis is gone after .sum or .max: keepdims=True keeps it, with size 1.": (
             "broadcast" in message

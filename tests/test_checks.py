@@ -1,9 +1,13 @@
 """Tests of the exercise checks: each mistake is called by its own name."""
 
+import ast
+import copy
 import inspect
 import re
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
+from itertools import count
 from typing import NamedTuple
 
 import nbformat
@@ -23,7 +27,7 @@ from mha_utils import (
 )
 from mha_utils.checks import _run, check
 from mha_utils.exercises import EXERCISES
-from mha_utils.exercises.kit import Exercise
+from mha_utils.exercises.kit import Exercise, NotYetError
 
 
 class Answers(NamedTuple):
@@ -847,9 +851,7 @@ ANSWERS = {
             ),
             (
                 "alternate before W_O",
-                lambda x, q, k, v, w, h, m: layer(
-                    x, q, k, v, dealt(w.T, len(w) // h).T, h, m
-                ),
+                lambda x, q, k, v, w, h, m: layer(x, q, k, v, dealt(w.T, h).T, h, m),
             ),
             ("written as 2", lambda *a: layer(*a[:5], 2, a[6])),
             ("output is divided", lambda *a: layer(*a) / a[5]),
@@ -887,9 +889,8 @@ ANSWERS = {
 }
 
 
-WITH_MISTAKES = pytest.mark.parametrize(
-    "exercise", [name for name, it in EXERCISES.items() if isinstance(it, Exercise)]
-)
+WITH_ONE_ANSWER = [n for n, it in EXERCISES.items() if isinstance(it, Exercise)]
+WITH_MISTAKES = pytest.mark.parametrize("exercise", WITH_ONE_ANSWER)
 careless = pytest.mark.filterwarnings(  # a learner's 0/0 and e^1000
     "ignore::RuntimeWarning"
 )
@@ -933,7 +934,7 @@ def test_no_mistake_is_taken_for_another(exercise, capsys):
     task = EXERCISES[exercise]
     for message, ways in task.mistakes.items():
         for way in ways if isinstance(ways, tuple) else (ways,):
-            assert task.verdict(lambda given: _run(way, given, {})) == (
+            assert task.verdict(partial(_run, way, closed={})) == (
                 f"Not yet: {message}"
             )
 
@@ -1025,3 +1026,224 @@ def test_nan_where_a_zero_belongs_is_no_right_answer(capsys):
 
     check("causal weights", answer)
     assert "there is NaN in the result" in capsys.readouterr().out
+
+
+def solutions():
+    """Yield each exercise with its folded solution, and the names it may use."""
+    for path in NOTEBOOKS[1:]:
+        cells = {c.id: c.source for c in nbformat.read(path, as_version=4).cells}
+        known = {"np": np, "causal_mask": causal_mask}
+        known["scaled_dot_product_attention"] = scaled_dot_product_attention
+        for number in count(1):
+            if f"exercise-{number}" not in cells:
+                break
+            (name,) = re.findall(r'check\("(.*?)"', cells[f"exercise-{number}-check"])
+            text = cells[f"exercise-{number}-solution"]
+            source = re.search(r"```python\n(.*?)```", text, re.S)[1]
+            if isinstance(EXERCISES[name], Exercise):
+                exec(source, known)  # the notebook's own
+                yield pytest.param(
+                    name, source, dict(known), id=f"{path.stem[:2]}-{name}"
+                )
+
+
+class Mutants(ast.NodeTransformer):
+    """Count the places of a function where a fault fits, or put one fault in."""
+
+    def __init__(self, arguments, sizes, chosen=None):
+        self.arguments, self.sizes, self.chosen = arguments, sizes, chosen
+        self.count = 0
+
+    def offer(self, node, sources):
+        """Put in place of `node` what was chosen, if it is among these."""
+        for source in sources:
+            if self.count == self.chosen:
+                node = ast.parse(source, mode="eval").body
+            self.count += 1
+        return node
+
+    def visit_Name(self, node):
+        if not isinstance(node.ctx, ast.Load):
+            return node
+        name = node.id
+        if name in self.sizes:
+            others = [size for size in self.sizes if size != name]
+            return self.offer(node, [*others, f"_first({name!r}, {name})", "1"])
+        if name in self.arguments:
+            others = [it for it in self.arguments if it != name]
+            return self.offer(node, [*others, f"np.ones_like({name})", f"-1 * {name}"])
+        return node
+
+    def visit_Subscript(self, node):
+        node = self.generic_visit(node)
+        text = ast.unparse(node)
+        if ".shape[" not in text or not isinstance(node.ctx, ast.Load):
+            return node
+        array = text.split(".shape")[0]
+        ways = [f"{a}.shape[{i}]" for a in {array, *self.arguments} for i in (0, -1)]
+        constant = f"_first({text!r}, {text})"
+        return self.offer(node, [*sorted(set(ways) - {text}), constant, "1"])
+
+    def visit_BinOp(self, node):
+        node = self.generic_visit(node)
+        left, right = ast.unparse(node.left), ast.unparse(node.right)
+        other = [sign for sign in "+-*/" if not isinstance(node.op, SIGNS[sign])]
+        ways = [f"({left}) {sign} ({right})" for sign in other]
+        return self.offer(node, [*ways, left, right, f"({right}) @ ({left})"])
+
+    def visit_Call(self, node):
+        node = self.generic_visit(node)
+        text = ast.unparse(node)
+        ways = [
+            text[: found.start(1)] + str(axis) + text[found.end(1) :]
+            for found in re.finditer(r"axis=(-?\d)", text)
+            for axis in (0, 1, 2, -1, -2)
+        ]
+        ways += [
+            re.sub(r"swapaxes\(.*?\)", f"swapaxes{pair}", text)
+            for pair in ((0, 1), (0, -1), (1, 2), (-1, -2), (0, 0))
+            if "swapaxes" in text
+        ]
+        ways += [text.replace(", keepdims=True", "")] if "keepdims" in text else []
+        if isinstance(node.func, ast.Attribute):
+            ways.append(ast.unparse(node.func.value))  # the step is left out
+        ways += [ast.unparse(argument) for argument in node.args]
+        return self.offer(node, [way for way in ways if way != text])
+
+
+SIGNS = {"+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div}
+
+
+def mutants(name, source, known):
+    """Yield functions with one fault each, and their text."""
+    function = ast.parse(source).body[0]
+    arguments = [argument.arg for argument in function.args.args]
+    sizes = {
+        target.id
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign) and ".shape" in ast.unparse(node.value)
+        for target in ast.walk(node.targets[0])
+        if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store)
+    }
+    sizes = sorted(sizes | ({"num_heads", "d_model"} & set(arguments)))
+    total = Mutants(arguments, sizes)
+    total.visit(copy.deepcopy(function))
+    for chosen in range(total.count):
+        mutant = Mutants(arguments, sizes, chosen).visit(copy.deepcopy(function))
+        module = ast.fix_missing_locations(ast.Module([mutant], []))
+        yield ast.unparse(module), compile(module, f"<{name}>", "exec")
+
+
+def made(code, known):
+    """Return the function; what it hard-codes is the size it saw first."""
+    first = {}
+    known = {**known, "_first": lambda what, size: first.setdefault(what, size)}
+    exec(code, known)
+    return known[code.co_consts[0].co_name]
+
+
+def fresh(name, seed):
+    """Return other inputs of an exercise, in its shapes but of other sizes."""
+    rng = np.random.default_rng(seed)
+    n, d, d_k, d_v, h = (int(i) for i in rng.permutation([3, 4, 5, 6, 8]))
+
+    def normal(*shape):
+        return rng.normal(size=shape)
+
+    def maps(*shape):
+        return exp_rows(3 * rng.normal(size=shape))
+
+    def mask(n_q, n_k):
+        allowed = rng.random((n_q, n_k)) < 0.5
+        allowed[np.arange(n_q), rng.integers(n_k, size=n_q)] = True
+        return allowed
+
+    flat = [normal(d, h * d_k), normal(d, h * d_k), normal(d, h * d_v)]
+    links = rng.integers(n, size=(d, 2))
+    pieces = np.eye(n, dtype=int)[rng.integers(n, size=2 * n)].T
+    return {
+        "weights": lambda: (normal(n, d_k), normal(d, d_k)),
+        "causal weights": lambda: (normal(n, d_k), normal(n, d_k)),
+        "masked weights": lambda: (normal(n, d_k), normal(d, d_k), mask(n, d)),
+        "shares": lambda: (maps(3) @ (corners := normal(3, 2)), corners),
+        "loss": lambda: (rng.random((n, d)) + 0.1, rng.random((n, d)) + 0.1),
+        "unmix": lambda: (exp_rows(3 * normal(2, 2)), normal(2, n, d_v)),
+        "heads": lambda: (
+            normal(n, d), normal(h, d, d_k), normal(h, d, d_k), normal(h, d, d_v)
+        ),
+        "concatenate": lambda: (normal(h, n, d_v),),
+        "contributions": lambda: (normal(h, n, d_v), normal(h * d_v, d)),
+        "split": lambda: (normal(n, h * d_k), h),
+        "mass": lambda: (maps(h, n, n), links),
+        "hits": lambda: (maps(h, n, n), links),
+        "ablation": lambda: (normal(h, n, d), rng.random(h) < 0.5),
+        "parameters": lambda: (h * d_k, h),
+        "likeness": lambda: (maps(h, n, n),),
+        "word map": lambda: (maps(2 * n, 2 * n), pieces[pieces.sum(axis=1) > 0]),
+        "targets": lambda: (maps(n + 2, n + 2),),
+        "softmax": lambda: (
+            [normal(n, d), normal(h, n, d) * 500, normal(n, d) * 3000][seed % 3],
+        ),
+        "self-attention": lambda: (
+            normal(n, d), normal(d, d_k), normal(d, d_k), normal(d, d_v), mask(n, n)
+        ),
+        "maps": lambda: (normal(n, d), flat[0] / 2, flat[1] / 2, h, mask(n, n)),
+        "layer": lambda: (
+            normal(n, d), flat[0] / 2, flat[1] / 2, flat[2], normal(h * d_v, d), h,
+            mask(n, n),
+        ),
+    }[name]()  # fmt: skip
+
+
+def is_right(name, function):
+    """Whether a function does the exercise on other inputs than the check's."""
+    smallest = EXERCISES[name].inputs[0]
+    for arguments in [smallest, *(fresh(name, seed) for seed in range(6))]:
+        arguments = copy.deepcopy(arguments)
+        expected = EXERCISES[name].right(*arguments)
+        try:
+            value = np.asarray(function(*arguments))
+        except Exception:  # whatever a mutant raises
+            return False
+        if value.shape != expected.shape or value.dtype.kind not in "fiu":
+            return False
+        if not np.allclose(value, expected, 1e-4, 1e-6):
+            return False
+    return True
+
+
+@careless
+@pytest.mark.parametrize(("name", "source", "known"), solutions())
+def test_no_mutant_of_a_solution_is_right(name, source, known, capsys):
+    tried, passed = 0, []
+    for text, code in mutants(name, source, known):
+        if is_right(name, made(code, known)):
+            continue
+        tried += 1
+        check(name, made(code, known))
+        if capsys.readouterr().out.startswith("Right"):
+            passed.append(text)
+    assert tried
+    assert not passed, "\n\n".join(passed)
+
+
+@careless
+@WITH_MISTAKES
+def test_no_neighbours_mistake_is_right(exercise):
+    task = EXERCISES[exercise]
+    parameters = len(inspect.signature(task.right).parameters)
+    for name, neighbour in EXERCISES.items():
+        if (
+            not isinstance(neighbour, Exercise)
+            or len(neighbour.inputs[0]) != parameters
+        ):
+            continue
+        for ways in [neighbour.right, *neighbour.mistakes.values()]:
+            for way in ways if isinstance(ways, tuple) else (ways,):
+                if name == exercise and way is task.right or is_right(exercise, way):
+                    continue
+                try:
+                    said = task.verdict(partial(_run, way, closed={}))
+                except NotYetError:
+                    continue
+                assert said.startswith("Not yet")
