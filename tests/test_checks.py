@@ -1107,7 +1107,7 @@ class Mutants(ast.NodeTransformer):
         ways += [text.replace(", keepdims=True", "")] if "keepdims" in text else []
         if isinstance(node.func, ast.Attribute):
             ways.append(ast.unparse(node.func.value))  # the step is left out
-        ways += [ast.unparse(argument) for argument in node.args]
+        ways += [ast.unparse(it) for it in node.args if not isinstance(it, ast.Starred)]
         return self.offer(node, [way for way in ways if way != text])
 
 
