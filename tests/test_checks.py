@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from itertools import count
+from time import perf_counter
 from typing import NamedTuple
 
 import nbformat
@@ -1247,3 +1248,62 @@ def test_no_neighbours_mistake_is_right(exercise):
                 except NotYetError:
                     continue
                 assert said.startswith("Not yet")
+
+
+@pytest.mark.parametrize("exercise", ["masked weights", "self-attention", "layer"])
+def test_masks_are_of_no_kind_and_leave_each_row_a_word(exercise):
+    for *_, mask in EXERCISES[exercise].inputs:
+        assert mask.any(axis=1).all()
+        assert (mask != causal_mask(*mask.shape)).any()
+        assert mask.shape[0] != mask.shape[1] or (mask != mask.T).any()
+
+
+def test_later_inputs_of_a_layer_have_no_two_sizes_alike():
+    for x, w_q, _, w_v, _, h, _ in EXERCISES["layer"].inputs[1:]:
+        sizes = {h, *x.shape, w_q.shape[1] // h, w_v.shape[1] // h}
+        assert len(sizes) == 5
+        assert h > 2
+
+
+def test_a_layer_of_pytorch_is_checked(capsys):
+    torch = pytest.importorskip("torch")
+
+    def answer(x, w_q, w_k, w_v, w_o, num_heads, mask):
+        x, w_q, w_k, w_v, w_o = (
+            torch.tensor(a, requires_grad=True) for a in (x, w_q, w_k, w_v, w_o)
+        )
+        query, key, value = (
+            (x @ w).view(len(x), num_heads, -1).transpose(0, 1) for w in (w_q, w_k, w_v)
+        )
+        z = torch.nn.functional.scaled_dot_product_attention(
+            query, key, value, torch.tensor(mask)
+        )
+        return z.transpose(0, 1).flatten(1) @ w_o
+
+    check("layer", answer)
+    check("layer", lambda *given: answer(*given).float())
+    check("layer", lambda *given: answer(*given).half())
+    check("layer", lambda *given: answer(*given).bfloat16())
+    check("layer", lambda *given: answer(*given[:6], ~given[6]))
+    check("determiners", lambda: torch.tensor(determiners(), requires_grad=True))
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == ["Right.", "Right."]
+    assert "float16" in said[2]
+    assert "Return it as .double()" in said[3]
+    assert "turned round" in said[4]
+    assert said[5].startswith("Right")
+
+
+def test_the_package_is_open_again_after_a_check(capsys):
+    check("split", split_heads)
+    assert "write it yourself" in capsys.readouterr().out
+    assert split_heads(np.ones((2, 6)), 3).shape == (3, 2, 2)
+
+
+@careless
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_an_answer_comes_within_half_a_second(exercise, capsys):
+    start = perf_counter()
+    check(exercise, ANSWERS[exercise].right)
+    check(exercise, lambda *given: right(exercise, *given) * 1.001)
+    assert perf_counter() - start < 1  # both

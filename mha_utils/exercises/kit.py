@@ -127,7 +127,7 @@ class Judged:
 
     def verdict(self, run: Callable[[dict[str, Any]], Any]) -> str:
         """Say "Right", or what the answer does instead; `run` as in `Exercise`."""
-        return self.judge(run({}))
+        return self.judge(_without_torch(run({})))
 
 
 def describe(given: dict[str, Any]) -> str:
@@ -142,15 +142,21 @@ def _equal(a: NDArray, b: NDArray) -> bool:
     return a.shape == b.shape and np.allclose(a, b, 1e-4, 1e-6)
 
 
+def _without_torch(value: Any) -> Any:
+    """Turn a tensor of PyTorch, which need not be installed, into an array."""
+    if not hasattr(value, "detach"):
+        return value
+    try:
+        return value.detach().cpu().numpy()
+    except TypeError:  # a dtype that NumPy does not have
+        raise NotYetError(
+            f"Not yet: the tensor is {value.dtype}. Return it as .double()."
+        ) from None
+
+
 def _real_array(value: Any, expected: NDArray) -> NDArray:
-    """Take what the learner's function returned, PyTorch's tensors too, as an array."""
-    if hasattr(value, "detach"):
-        try:
-            value = value.detach().cpu().numpy()
-        except TypeError:  # a dtype that NumPy does not have
-            raise NotYetError(
-                f"Not yet: the tensor is {value.dtype}. Return it as .double()."
-            ) from None
+    """Take what the learner's function returned as an array."""
+    value = _without_torch(value)
     if isinstance(value, (int, float)):
         value = np.asarray(value)
     if isinstance(value, (list, tuple)):

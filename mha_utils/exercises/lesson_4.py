@@ -64,7 +64,7 @@ CONTRIBUTIONS = Exercise(
         "the rows of W_O come in the wrong order: head 1 has the first ones.": (
             lambda z, w: _contributions(z[::-1], w)[::-1]
         ),
-        "this is divided by the number of heads. They add up, nobody averages.": (
+        "this is divided by the number of heads. Their parts add up.": (
             lambda z, w: _contributions(z, w) / len(z)
         ),
         "W_O is transposed.": lambda z, w: z @ w.T.reshape(len(z), z.shape[2], -1),

@@ -301,7 +301,7 @@ MAPS = Exercise(
         **scale_mistakes(_maps_by, _SIZES),
         **_forbid_mistakes(_maps_by),
         "query and key are swapped.": lambda x, q, k, h, mask: _maps(x, k, q, h, mask),
-        "the maps are averaged over the heads: a map of nobody.": (
+        "the maps are averaged over the heads: no head has this map.": (
             lambda *a: _maps(*a).mean(axis=0)
         ),
         "the maps are divided by the number of heads. Each row adds up to 1.": (
@@ -386,7 +386,7 @@ LAYER = Exercise(
                 "√d_v": lambda x, q, k, v, o, h, mask: (v.shape[-1] / h) ** 0.5,
             },
         ),
-        "the output is divided by the number of heads. W_O adds, nothing averages.": (
+        "the output is divided by the number of heads. The parts of the heads add up.": (
             lambda *a: _layer(*a) / _num_heads(a)
         ),
         **_forbid_mistakes(_layer_by),
