@@ -124,7 +124,7 @@ def _hints(message: str, line: str, local: dict[str, Any]) -> list[str]:
         "An axis is gone after .sum or .max: keepdims=True keeps it, with size 1.": (
             "broadcast" in message
             and re.search(r"\.(sum|max|mean)\(", line) is not None
-            and "keepdims" not in line
+            and "keepdims=" not in line
         ),
         ".T turns all axes round, that of the heads too. With three axes swap the "
         "last two: key.swapaxes(-1, -2).": "matmul" in message

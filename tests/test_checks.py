@@ -95,6 +95,30 @@ def transposed(x, w_q, w_k, num_heads, mask):
     return exp_rows(masked(query @ key.T / root(key), mask))
 
 
+def without_keepdims(scores):
+    return np.exp(scores) / np.exp(scores).sum(axis=-1)
+
+
+def maximum_without_axis(scores):
+    return np.exp(scores - scores.max(axis=-1))
+
+
+def viewed(x, num_heads):
+    return x.view(len(x), num_heads, -1)
+
+
+def permuted(z):
+    return z.permute(1, 0, 2).reshape(z.shape[1], -1)
+
+
+def two_axes_transposed(z):
+    return z.transpose(0, 1).reshape(z.shape[1], -1)
+
+
+def dim_in_place_of_axis(scores):
+    return np.exp(scores) / np.exp(scores).sum(dim=-1)
+
+
 FORBIDDEN = {  # what a learner does with scores and a mask
     "a mask of your own": lambda s, m: masked(s, causal_mask(*m.shape)),
     "e^0 is 1": lambda s, m: s * m,
@@ -233,14 +257,6 @@ ANSWERS = {
             ("rounded to 4 digits", lambda q, k: right("weights", q, k).round(4)),
             ("should be 0.31", lambda q, k: right("weights", q, k) * 1.0002),
             (
-                "keepdims=True keeps it",
-                lambda q, k: np.exp(q @ k.T) / np.exp(q @ k.T).sum(axis=1),
-            ),
-            ("NumPy's is .reshape", lambda q, k: q.view(1, *q.shape)),
-            ("NumPy's is .transpose", lambda q, k: q.permute(1, 0)),
-            ("To swap two of them: .swapaxes", lambda q, k: q[None].transpose(1, 2)),
-            ("NumPy's is axis", lambda q, k: q.sum(dim=-1)),
-            (
                 "write it yourself: this exercise is about what softmax does",
                 (lambda q, k: softmax(q @ k.T / root(k))),
             ),
@@ -248,7 +264,8 @@ ANSWERS = {
                 "about what scaled_dot_product_attention does",
                 (lambda q, k: scaled_dot_product_attention(q, k, k)[1]),
             ),
-            ("np.stack makes one array", lambda q, k: [*right("weights", q, k)]),
+            ("np.stack makes one", lambda q, k: [*right("weights", q, k)]),
+            ("return the one that is asked", lambda q, k: (q, k)),
             ("it is one number", lambda q, k: right("weights", q, k).sum()),
             ("Your turn", lambda q, k: None),
             ("not list", lambda q, k: [[1.0]]),
@@ -365,7 +382,10 @@ ANSWERS = {
                 "plural is too much",
                 lambda: {"wug": sentences.LEXICON["sheep"] + " noun"},
             ),
-            ("too much", lambda: {"wug": " ".join(sentences.FEATURES)}),
+            (
+                "this is too much: start, verb",
+                lambda: {"wug": " ".join(sentences.FEATURES)},
+            ),
             ("of wug only", lambda: {"wug": sentences.LEXICON["cat"], "mat": "noun"}),
         ],
     ),
@@ -435,8 +455,8 @@ ANSWERS = {
                 lambda z: np.concatenate((z[0], z[1]), axis=1),
             ),
             ("about what merge_heads does", lambda z: merge_heads(z)),
-            ("PyTorch's", lambda z: z.permute(1, 0, 2).reshape(z.shape[1], -1)),
-            ("swapaxes", lambda z: z.transpose(0, 1).reshape(z.shape[1], -1)),
+            ("NumPy's is .transpose", permuted),
+            ("To swap two of them: .swapaxes(0, 1)", two_axes_transposed),
             ("alternate", lambda z: np.dstack(list(z)).reshape(z.shape[1], -1)),
         ],
     ),
@@ -482,7 +502,7 @@ ANSWERS = {
             ("written as 2", lambda x, h: np.stack(columns(x, 2))),
             ("written as 2", lambda x, h: np.stack(columns(x, h)[:2])),
             ("about what split_heads does", lambda x, h: split_heads(x, h)),
-            (".reshape", lambda x, h: x.view(len(x), h, -1)),
+            ("NumPy's is .reshape", viewed),
         ],
     ),
     "mass": Answers(
@@ -653,7 +673,9 @@ ANSWERS = {
             ),
             ("the row's mean", shifted(lambda s: s.mean(axis=-1, keepdims=True))),
             ("smallest score", shifted(lambda s: s.min(axis=-1, keepdims=True))),
-            ("keepdims=True keeps it", lambda s: np.exp(s - s.max(axis=-1))),
+            ("keepdims=True keeps it", without_keepdims),
+            ("keepdims=True keeps it", maximum_without_axis),
+            ("NumPy's is axis", dim_in_place_of_axis),
             ("float16", lambda s: exp_rows(s).astype(np.float16)),
             ("rounded to 4 digits", lambda s: exp_rows(s).round(4)),
             ("Take np.exp", shifted(lambda s: s.max(axis=-1, keepdims=True), 2.718)),

@@ -160,14 +160,11 @@ def _real_array(value: Any, expected: NDArray) -> NDArray:
     if isinstance(value, (int, float)):
         value = np.asarray(value)
     if isinstance(value, (list, tuple)):
+        many = "It holds several: return the one that is asked for."
+        parts = "np.stack makes one of its parts." if expected.ndim else "One number."
         raise NotYetError(
             f"Not yet: return one NumPy array of real numbers, not "
-            f"{type(value).__name__}. "
-            + (
-                f"It holds {len(value)} things: np.stack makes one array of arrays."
-                if np.ndim(expected)
-                else "Here it is a single number."
-            )
+            f"{type(value).__name__}. {many if isinstance(value, tuple) else parts}"
         )
     if not isinstance(value, (np.ndarray, np.generic)) or value.dtype.kind not in "fiu":
         kind = getattr(value, "dtype", type(value).__name__)

@@ -48,8 +48,8 @@ def _judge_new_word(entry: Any) -> str:
             return f"Not yet: the heads find wug, but {feature} is missing: {why}."
     if extra := [feature for feature in FEATURES if feature in said - set(_WUG)]:
         return (
-            f"Not yet: the heads find wug, but {' '.join(extra)} is too much: a wug is "
-            f"a small living thing, and only one."
+            f"Not yet: the heads find wug, but this is too much: {', '.join(extra)}. "
+            f"A wug is one small living thing."
         )
     if len(entry) > 1:
         return "Not yet: leave the other words alone, and return the entry of wug only."

@@ -386,7 +386,7 @@ LAYER = Exercise(
                 "√d_v": lambda x, q, k, v, o, h, mask: (v.shape[-1] / h) ** 0.5,
             },
         ),
-        "the output is divided by the number of heads. The parts of the heads add up.": (
+        "the output is divided by the number of heads. Their parts add up.": (
             lambda *a: _layer(*a) / _num_heads(a)
         ),
         **_forbid_mistakes(_layer_by),
