@@ -379,7 +379,7 @@ ANSWERS = {
             ("animate is missing", lambda: {"wug": "noun subject singular it"}),
             ("noun is missing", lambda: {"wug": "subject singular animate it"}),
             (
-                "plural is too much",
+                "too much: they, plural.",
                 lambda: {"wug": sentences.LEXICON["sheep"] + " noun"},
             ),
             (
