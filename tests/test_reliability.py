@@ -152,13 +152,14 @@ def test_line_lost_for_a_moment(lab_server, opened):
     run_all(page)
     type_sentence(page, "The dog slept")
     until(says, page, "", "The dog slept", "<s> The dog slept")
-    # JupyterLab tries again after 10 to 30 seconds, drawn at random; here after 12.
-    page.evaluate("() => { Math.random = () => 0.1; }")
+    # JupyterLab tries again seven times, after waits that grow and are drawn at random;
+    # here after 0.5, 2, 5.5, 13, 28.5 and 60 seconds. Then it gives up.
+    page.evaluate("() => { Math.random = () => 0.5; }")
     line.cut()
     type_sentence(page, "The dogs slept")
     until(says, page, "does not answer", "The dogs slept", "<s> The dog slept")
     line.mend()
-    until(says, page, "", "The dogs slept", "<s> The dogs slept", seconds=60)
+    until(says, page, "", "The dogs slept", "<s> The dogs slept", seconds=90)
     type_sentence(page, "The cats slept")
     until(says, page, "", "The cats slept", "<s> The cats slept")
     runs_and_keeps(page, lab_server)
