@@ -197,7 +197,8 @@ def test_training_is_watched_paused_and_resumed(run):
 
     def watched():
         trained(600)
-        assert len(pictures | {before}) > 3  # it changed meanwhile
+        drawn = int(explorer.get_attribute("data-number"))
+        assert drawn > 4 and len(pictures | {before}) > 2  # it changed meanwhile
 
     until(watched, seconds=60)
     sentence = explorer.get_by_role("textbox", name="Sentence")
