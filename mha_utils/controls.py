@@ -5,6 +5,7 @@ The controls are ordinary ipywidgets, reachable and operable by keyboard.
 
 import base64
 import html
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +28,18 @@ from mha_utils.picture import Picture
 
 LARGE = {"font_size": "16px"}
 WRAPPED = {"flex_flow": "wrap", "align_items": "center"}
+# A prediction folds what follows it in the notebook, down to the next heading or the
+# next prediction: texts, and what code printed or drew. An error is never folded.
+ASKS = ".jp-Cell:has(.NAME)"
+ENDS = f"{ASKS} ~ .jp-Cell:is(:has(h2), :has([class*=prediction-]))"
+FOLDS = f"{ASKS} ~ .jp-Cell:not({ENDS}, {ENDS} ~ *)"
+FOLDED = f"""{FOLDS}.jp-MarkdownCell,
+{FOLDS} .jp-OutputArea-child:not(:has([data-mime-type*=err])) {{ display: none }}"""
+HEADED = (
+    f"{ASKS} + .jp-CodeCell .jp-OutputArea::before,\n"
+    f"{ASKS} + .jp-MarkdownCell + .jp-CodeCell .jp-OutputArea::before "
+    "{ content: HEADING; font-weight: bold }"
+)
 SAYS = "<p role='{role}' style='font-size: 16px; margin: 0'>{text}</p>"
 
 
@@ -125,30 +138,48 @@ def progress(items: Iterable[Any]) -> Iterator[Any]:
 
 
 class Prediction(HBox):
-    """Buttons with answers of which the reader chooses one, for good."""
+    """Answers to choose from; what follows stays folded until one is chosen."""
 
     def __init__(self, options: tuple[str, ...]) -> None:
         if len(options) < 2:
             raise ValueError(f"{len(options)} answers to choose from; give at least 2")
         self._options = options
         self._reply = HTML()
-        super().__init__([*map(self._button, options), self._reply], layout=WRAPPED)
+        answers = [self._button(option, self._commit) for option in options]
+        show = self._button("show what comes out", self._show)
+        super().__init__([*answers, show, self._reply], layout=WRAPPED)
+        self._name = f"prediction-{self.model_id}"
+        self.add_class(self._name)
+        self._say("", "Folded until you choose an answer above.", FOLDED)
 
-    def _button(self, option: str) -> Button:
-        button = Button(
-            description=option,
-            style=LARGE,
-            layout={"width": "auto", "height": "auto"},
-        )
-        button.on_click(self._commit)
+    def _button(self, text: str, when: Callable[[Button], None]) -> Button:
+        layout = {"width": "auto", "height": "auto"}
+        button = Button(description=text, style=LARGE, layout=layout)
+        button.on_click(when)
         return button
 
     def _commit(self, chosen: Button) -> None:
         for button in self.children[:-1]:
-            button.disabled = button is not chosen  # which keeps the keyboard's focus
-        chosen.icon = "check"
-        text = "Noted. Now run the next cell and compare."
-        self._reply.value = SAYS.format(role="status", text=text)
+            button.icon = "check" if button is chosen else ""
+        self.children[-2].layout.display = "none"  # nothing is folded any more
+        text = (
+            f"You chose “{chosen.description}”. Compare it with what comes out below."
+        )
+        self._say(text, f"Your prediction: {chosen.description}. What came out:")
+
+    def _show(self, _: Button) -> None:
+        self._say("It is shown below.", "What came out:")
+
+    def _say(self, reply: str, heading: str, folded: str = "") -> None:
+        """Answer beside the buttons, head the result, and fold what is still to come."""
+        heading = json.dumps(heading, ensure_ascii=False).replace(
+            "<", r"\3c "
+        )  # it stands in a style
+        style = (HEADED.replace("HEADING", heading) + folded).replace(
+            "NAME", self._name
+        )
+        reply = SAYS.format(role="status", text=html.escape(reply))
+        self._reply.value = f"<style>{style}</style>{reply}"
 
     def __repr__(self) -> str:
         return "Your prediction: " + " · ".join(self._options)
@@ -157,8 +188,8 @@ class Prediction(HBox):
 def predict(*options: str) -> Prediction:
     """Ask the reader to commit to one of these answers before the experiment.
 
-    It tells nobody what is right: the next cell shows it. Without a kernel the answers
-    are read as text.
+    In JupyterLab the rest of the section is folded until an answer is chosen, or the
+    result is asked for. Without a kernel the answers and the result are read as text.
     """
     return Prediction(options)
 

@@ -55,8 +55,12 @@ class Server:
             return json.loads(answer.read() or "null")
 
     def write(self, name: str, *sources: str) -> str:
-        """Write a notebook of code cells into the served folder; return its name."""
-        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        """Write a notebook into the served folder; return its name.
+
+        Each source is a code cell, or a text if it begins with a space.
+        """
+        code, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
+        cells = [text(s[1:]) if s[:1] == " " else code(s) for s in sources]
         spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec})
         nbformat.write(notebook, self.folder / name)

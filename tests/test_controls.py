@@ -101,15 +101,36 @@ def test_progress_marks_what_is_done(capsys):
     assert capsys.readouterr().out == "#"
 
 
-def test_a_prediction_is_chosen_once():
+def test_a_prediction_is_chosen_and_changed():
     prediction = predict("yes", "no", "it depends")
-    *buttons, reply = prediction.children
+    *buttons, show, reply = prediction.children
     assert [button.description for button in buttons] == ["yes", "no", "it depends"]
-    assert reply.value == ""
-    buttons[1].click()
-    assert [button.icon for button in buttons] == ["", "check", ""]
-    assert [button.disabled for button in buttons] == [True, False, True]
-    assert "Noted" in reply.value
+    assert "Folded until you choose" in reply.value
+    assert "display: none" in reply.value
+    for number in (1, 2):
+        buttons[number].click()
+        assert [b.icon for b in buttons] == ["check" * (i == number) for i in range(3)]
+        assert f"You chose “{buttons[number].description}”." in reply.value
+        assert "display: none" not in reply.value
+    assert show.layout.display == "none"
+
+
+def test_a_result_is_shown_when_asked_for():
+    *answers, show, reply = predict("yes", "no").children
+    show.click()
+    assert "What came out" in reply.value
+    assert "display: none" not in reply.value
+    assert [answer.icon for answer in answers] == ["", ""]
+
+
+def test_an_answer_is_never_markup():
+    answer = '</style><b>"yes" \\'
+    prediction = predict(answer, "no")
+    prediction.children[0].click()
+    value = prediction.children[-1].value
+    assert value.count("</style>") == 1
+    assert r"\3c /style>\3c b>\"yes\" \\" in value  # inside the style
+    assert "&lt;/style&gt;&lt;b&gt;" in value  # inside the text
 
 
 def test_a_prediction_reads_without_a_kernel():

@@ -94,7 +94,6 @@ def test_links_to_the_source_open_it(opened, lab_server):
     page.locator(".lm-TabBar-tabLabel", has_text="README.md").wait_for()
 
 
-PREDICTION = "from mha_utils.controls import predict\npredict('yes', 'no')"
 PLAY = """
 from mha_utils.controls import play
 from mha_utils.picture import Picture
@@ -117,8 +116,8 @@ panel
 
 @pytest.fixture(scope="module")
 def run(lab_server, chromium):
-    """Run a notebook with a prediction, a figure to play with and a training."""
-    name = lab_server.write("controls.ipynb", PREDICTION, PLAY, PANEL)
+    """Run a notebook with a figure to play with and a training."""
+    name = lab_server.write("controls.ipynb", PLAY, PANEL)
     page = open_notebook(chromium, lab_server, name)
     run_all(page)
     yield page
@@ -132,22 +131,91 @@ def output(page, cell: int):
     return page.locator(".jp-CodeCell").nth(cell).locator(".jp-Cell-outputArea")
 
 
-def test_a_prediction_is_made_by_keyboard(run):
-    cell = output(run, 0)
-    cell.get_by_role("button", name="yes", exact=True).focus()
-    run.keyboard.press("Tab")
-    run.keyboard.press("Enter")
-    cell.get_by_role("status").filter(has_text="Noted").wait_for()
-    buttons = cell.locator("button")
+@pytest.fixture
+def lesson(opened):
+    """A page with two predictions, what comes out of them, and a section after them."""
+    return opened(
+        "prediction.ipynb",
+        "from mha_utils.controls import predict\npredict('yes', 'no')",
+        " We ask.",
+        "print('It is so.')\n1 + 1",
+        " The answer is yes.",
+        "predict('odd', 'even')",
+        "2 + 2",
+        " The answer is even.",
+        " ## Another section",
+        "3 + 3",
+        " No question.",
+    )
+
+
+def readable(page):
+    """Return what the page shows of results and texts."""
+    shown = page.locator(".jp-RenderedMarkdown, .jp-RenderedText").all()
+    return [box.inner_text().strip("¶ \n") for box in shown if box.is_visible()]
+
+
+SECTION = ["Another section", "6", "No question."]
+
+
+def test_results_are_folded_until_an_answer_is_chosen(lesson):
+    result = (
+        "getComputedStyle(node.querySelector('.jp-OutputArea'), '::before').content"
+    )
+
+    def shows(*texts):
+        assert readable(lesson) == [*texts, *SECTION]
+
+    def heading(cell):
+        return lesson.locator(".jp-Cell").nth(cell).evaluate(f"node => {result}")
+
+    assert readable(lesson)[:3] == [
+        "We ask.",
+        "The answer is yes.",
+        "The answer is even.",
+    ]
+    run_all(lesson)
+    until(shows)
+    assert heading(2) == '"Folded until you choose an answer above."'
+    first, second = (output(lesson, number) for number in (0, 2))
+    first.get_by_role("button", name="yes", exact=True).focus()
+    lesson.keyboard.press("Tab")
+    lesson.keyboard.press("Enter")
+    until(shows, "We ask.", "It is so.", "2", "The answer is yes.")
+    assert heading(2) == '"Your prediction: no. What came out:"'
+    first.get_by_role("status").filter(has_text="You chose “no”.").wait_for()
+    buttons = first.locator("button:visible")
     assert buttons.all_text_contents() == ["yes", "no"]
-    assert [button.is_disabled() for button in buttons.all()] == [True, False]
     assert buttons.nth(1).evaluate("n => n === document.activeElement")
     assert buttons.nth(1).locator(".fa-check").count() == 1
-    assert violations(run, ".jp-Cell:first-child .jp-OutputArea-output") == []
+    assert violations(lesson, ".jp-Cell:first-child .jp-OutputArea-output") == []
+    buttons.nth(0).click()
+    first.get_by_role("status").filter(has_text="You chose “yes”.").wait_for()
+    second.get_by_role("button", name="show what comes out").click()
+    until(
+        shows,
+        "We ask.",
+        "It is so.",
+        "2",
+        "The answer is yes.",
+        "4",
+        "The answer is even.",
+    )
+
+
+def test_an_error_is_never_folded(lesson):
+    lesson.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.content.widgets[2].model"
+        ".sharedModel.setSource('1 / 0')"
+    )
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
+        run_all(lesson)
+    assert any("ZeroDivisionError" in text for text in readable(lesson))
+    lesson.errors.clear()
 
 
 def test_a_figure_to_play_with(run):
-    cell = output(run, 1)
+    cell = output(run, 0)
     image = cell.locator("img")
 
     def says(alt):
@@ -183,7 +251,7 @@ WATCH = """root => {
 
 
 def test_training_is_watched_paused_and_resumed(run):
-    cell = output(run, 2)
+    cell = output(run, 1)
     explorer = cell.locator(".mha-explorer")
     explorer.locator("svg").first.wait_for()
     said = cell.get_by_role("status").filter(has_text="step")
