@@ -171,7 +171,7 @@ class Prediction(HBox):
         self._say("It is shown below.", "What came out:")
 
     def _say(self, reply: str, heading: str, folded: str = "") -> None:
-        """Answer beside the buttons, head the result, and fold what is still to come."""
+        """Answer beside the buttons, head the result, and fold what is to come."""
         heading = json.dumps(heading, ensure_ascii=False).replace(
             "<", r"\3c "
         )  # it stands in a style

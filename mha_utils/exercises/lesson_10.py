@@ -1,4 +1,4 @@
-"""Lesson 8: multi-head attention from nothing, in seven steps."""
+"""Lesson 10: multi-head attention from nothing, in seven steps."""
 
 from collections.abc import Callable
 from functools import partial
