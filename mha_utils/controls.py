@@ -38,7 +38,7 @@ FOLDED = f"""{FOLDS}.jp-MarkdownCell,
 HEADED = (
     f"{ASKS} + .jp-CodeCell .jp-OutputArea::before,\n"
     f"{ASKS} + .jp-MarkdownCell + .jp-CodeCell .jp-OutputArea::before "
-    "{ content: HEADING; font-weight: bold }"
+    "{ content: HEADING; font-weight: bold; margin-left: var(--jp-cell-prompt-width) }"
 )
 SAYS = "<p role='{role}' style='font-size: 16px; margin: 0'>{text}</p>"
 
