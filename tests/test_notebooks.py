@@ -76,6 +76,8 @@ def answers_and_what_needs_them(notebook):
 def solved(path, tmp_path_factory):
     """The notebook with its solutions as a fresh kernel leaves it, without a network.
 
+    It runs in an empty folder: nothing that a lesson reads may lie beside it.
+
     What the solutions may change comes once more at the end, with the stubs.
     """
     notebook = nbformat.read(path, as_version=4)
@@ -91,7 +93,7 @@ def solved(path, tmp_path_factory):
     nbformat.write(notebook, file)
     done = subprocess.run(
         [*(CUT_OFF if can_cut_off() else []), sys.executable, "-c", EXECUTE]
-        + [file, path.parent],
+        + [file, file.parent],
         cwd=ROOT / "tests" / "tools",
         stderr=subprocess.PIPE,
         text=True,

@@ -62,7 +62,8 @@ def run(code, path, cwd=None):
 
 def test_the_wheel_holds_every_file_of_the_package(installed):
     assert files(installed) == files(ROOT)
-    assert {Path(name).suffix for name in files(installed)} >= {".py", ".js", ".css"}
+    kinds = {Path(name).suffix for name in files(installed)}
+    assert kinds >= {".py", ".js", ".css", ".csv", ".npz", ".txt"}
 
 
 def test_the_package_works_outside_the_checkout(installed, tmp_path):

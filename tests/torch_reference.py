@@ -2,15 +2,17 @@
 
 Run with `python tests/torch_reference.py`; needs torch. Writes torch_reference.npz
 beside this file: for each case the inputs, and torch's `output` and `weights`; and the
-plainest case once more for lesson 4, beside the notebooks.
+plainest case once more for lesson 4, among the package's data.
 """
 
 from pathlib import Path
 
 import numpy as np
 
+from mha_utils.data import data_file
+
 FILE = Path(__file__).with_suffix(".npz")
-FOR_LESSON_4 = FILE.parent.parent / "notebooks" / "pytorch_layer.npz"
+FOR_LESSON_4 = data_file("pytorch_layer.npz")
 ANSWERS = ("output", "weights")
 
 

@@ -4,20 +4,20 @@ Run with `python tests/tools/sweep.py`; takes about 3 minutes. For each relation
 stores the share of right answers in sentences of unseen structure, where there is
 something to find and where there is nothing; the share in sentences with unseen pairs
 of words; and how much attention its head gives to the right word. Writes
-heads_sweep.csv beside the notebooks. The seeds are those below, none is left out.
+heads_sweep.csv among the package's data. The seeds are those below, none is left out.
 """
 
 import csv
 import sys
-from pathlib import Path
 
 import numpy as np
 
+from mha_utils.data import data_file
 from mha_utils.grammar import RELATIONS, sentences
 from mha_utils.scores import gold_mass, match_heads
 from mha_utils.training import InkLayer, Training, accuracy, training_corpus
 
-FILE = Path(__file__).parents[2] / "notebooks" / "heads_sweep.csv"
+FILE = data_file("heads_sweep.csv")
 NUM_HEADS = (1, 2, 3, 4, 6, 8)
 SEEDS = range(200, 210)
 QUESTIONS = ("found", "nothing", "found, unseen pairs", "mass")
