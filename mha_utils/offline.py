@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from mha_utils.pretrained import NoModelError, find_files
+from mha_utils.pretrained.download import proxy_in_use, what_pip_says
 
 ROOT = Path(__file__).parent.parent
 SOURCES = "pyproject.toml README.md LICENSE requirements.txt mha_utils".split()
@@ -102,10 +103,10 @@ def _collect_wheels(ready: Path, source: Path) -> None:
     command += ["--wheel-dir", str(ready / "wheels")]
     done = subprocess.run(command, cwd=source, capture_output=True, text=True)
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "ERROR:" in line]
+        said = "\n".join([what_pip_says(done.stderr), *proxy_in_use()])
         raise RuntimeError(
             "pip cannot have the packages. Is there a connection to the internet, and "
-            "room on the disk? pip says:\n" + "\n".join(said or [done.stderr])
+            f"room on the disk? pip says:\n{said}"
         )
     lines = (source / "requirements.txt").read_text("utf-8").splitlines()
     needed = [line for line in lines if not line.startswith("#")]

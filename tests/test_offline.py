@@ -168,6 +168,10 @@ def test_without_a_network_it_is_said(make, tmp_path, monkeypatch):
     assert "connection to the internet" in said
     assert "No matching distribution found for setuptools" in said
     assert names(tmp_path) == []
+    monkeypatch.setenv("https_proxy", "http://ann:secret@proxy.school:8080")
+    said = make(tmp_path / "room")
+    assert "downloads go through the proxy http://proxy.school:8080" in said
+    assert "secret" not in said
 
 
 def test_a_pip_that_cannot_start_is_quoted(course, make, tmp_path, monkeypatch):

