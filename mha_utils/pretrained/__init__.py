@@ -3,8 +3,8 @@
 Any checkpoint whose model_type is "bert" loads; without a folder it is
 all-MiniLM-L6-v2 (6 layers, 12 heads, Apache-2.0). Loading runs straight down:
 `download` finds the files, `checkpoint` reads them, `bert` is the model built from what
-was read. `pieces` cuts a sentence for it, and `stored` stands in for it where it cannot
-be had.
+was read, and `own` puts a reader's attention into it. `pieces` cuts a sentence for it.
+Where it cannot be had, `stored` stands in for it, or `tiny`.
 """
 
 from importlib.util import find_spec
@@ -14,6 +14,7 @@ from mha_utils.pretrained.bert import PretrainedModel
 from mha_utils.pretrained.checkpoint import read_checkpoint, read_files
 from mha_utils.pretrained.download import SHA256, NoModelError, find_files
 from mha_utils.pretrained.stored import StoredModel, read_answers
+from mha_utils.pretrained.tiny import tiny_checkpoint
 
 __all__ = [
     "SHA256",
@@ -26,7 +27,10 @@ __all__ = [
 
 
 def load(
-    folder: str | Path | None = None, *, stored: str | Path | None = None
+    folder: str | Path | None = None,
+    *,
+    stored: str | Path | None = None,
+    tiny: bool = False,
 ) -> PretrainedModel | StoredModel:
     """Load a BERT-family checkpoint, by default all-MiniLM-L6-v2.
 
@@ -38,6 +42,10 @@ def load(
         a folder the files come from `find_files`.
     stored : path, optional
         A file of stored answers to go on with, in words, if no source has the model.
+    tiny : bool
+        Whether to go on, in words, with a tiny model of random weights if no source has
+        the model and `stored` is not given. It shows only whether two ways to attend
+        give the same.
 
     Returns
     -------
@@ -46,8 +54,8 @@ def load(
     Raises
     ------
     NoModelError
-        If no source has the model and `stored` is not given. The message can be shown
-        to a reader.
+        If no source has the model and nothing may stand in. The message can be shown to
+        a reader.
     FileNotFoundError, ValueError
         If `folder` lacks a file or holds no checkpoint of the BERT family.
     """
@@ -58,8 +66,17 @@ def load(
             raise NoModelError("A package is missing. Run: pip install tokenizers")
         files = find_files()
     except NoModelError as error:
-        if stored is None:
+        if stored is not None:
+            print(
+                f"{error}\n\nUntil then: answers stored for a few sentences, rounded."
+            )
+            return StoredModel(read_answers(stored))
+        if not tiny:
             raise
-        print(f"{error}\n\nUntil then: answers stored for a few sentences, rounded.")
-        return StoredModel(read_answers(stored))
+        print(
+            f"{error}\n\nUntil then: a tiny model with random weights. What it says of "
+            f"sentences means nothing. It shows only whether two ways to attend give "
+            f"the same."
+        )
+        return PretrainedModel(tiny_checkpoint())
     return PretrainedModel(read_checkpoint(files))

@@ -5,7 +5,8 @@ The encoder of Devlin et al. 2019, from the top down. Its attention is the cours
 pieces here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from mha_utils.attention import MultiHeadAttention, split_heads
 from mha_utils.maps import AttentionMaps
 from mha_utils.pretrained.checkpoint import Checkpoint
+from mha_utils.pretrained.own import OwnAttention
 from mha_utils.pretrained.pieces import Pieces, cut, join, without_special
 
 
@@ -22,12 +24,16 @@ class PretrainedModel:
     Parameters
     ----------
     checkpoint : Checkpoint
+    attend : callable, optional
+        A reader's function that attends in place of the course's; see `with_attention`.
 
     Attributes
     ----------
     num_layers, num_heads, d_model, max_pieces : int
+    blocks : tuple of Block
+        The layers: attention and what stands around it.
     layers : tuple of MultiHeadAttention
-        The attention of each layer.
+        The attention of each layer, with the model's weights.
 
     Raises
     ------
@@ -35,13 +41,17 @@ class PretrainedModel:
         If the checkpoint lacks a tensor, or has one of another shape or with NaN.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self._checkpoint = checkpoint
+    def __init__(
+        self, checkpoint: Checkpoint, attend: Callable[..., Any] | None = None
+    ) -> None:
+        self._checkpoint, self._attend = checkpoint, attend
         self.num_layers, self.num_heads = checkpoint.num_layers, checkpoint.num_heads
         self.d_model, self.max_pieces = checkpoint.d_model, checkpoint.max_pieces
         self._embeddings = Embeddings(checkpoint)
-        self._encoder = [Layer(checkpoint, i) for i in range(self.num_layers)]
-        self.layers = tuple(layer.attention for layer in self._encoder)
+        self.blocks = tuple(
+            Block(checkpoint, i, attend) for i in range(self.num_layers)
+        )
+        self.layers = tuple(block.attention for block in self.blocks)
 
     def with_random_weights(self, *, seed: int) -> "PretrainedModel":
         """Return the same model, its weights drawn anew: a control that learnt nothing.
@@ -49,7 +59,34 @@ class PretrainedModel:
         Each matrix and bias is normal with the standard deviation 0.02 with which BERT
         starts its training; the layer norms stay as they are.
         """
-        return PretrainedModel(self._checkpoint.with_random_weights(seed=seed))
+        drawn = self._checkpoint.with_random_weights(seed=seed)
+        return PretrainedModel(drawn, self._attend)
+
+    def with_attention(self, attend: Callable[..., Any]) -> "PretrainedModel":
+        """Return the same model, in which a function of yours attends in all layers.
+
+        Parameters
+        ----------
+        attend : callable
+            ``attend(x, w_q, w_k, w_v, w_o, num_heads, mask)`` returns the output (n, d)
+            and the maps (h, n, n). The heads' matrices stand side by side. There are no
+            biases: each word has one more number, which is always 1, so x is (n, d+1),
+            and the biases are the last rows of w_q, w_k (d+1, h*d_k) and w_v (d+1,
+            h*d_v). The bias behind w_o (h*d_v, d) is added to your output. The mask (n,
+            n) allows all.
+
+        Raises
+        ------
+        TypeError
+            If `attend` cannot be called. What is wrong with its answers is said, as
+            ValueError, when the model is asked: in words that name layer and shapes.
+        """
+        if not callable(attend):
+            raise TypeError(
+                f"with_attention takes the function itself, by its name and without "
+                f"( ), not {type(attend).__name__}"
+            )
+        return PretrainedModel(self._checkpoint, attend)
 
     def attend(self, sentence: str, special: bool = True) -> AttentionMaps:
         """Show who attends to whom, word by word, in all layers and heads.
@@ -76,11 +113,15 @@ class PretrainedModel:
         """
         pieces = self._cut(sentence)
         _, weights = self._forward(pieces.ids)  # (layers, h, n, n)
-        maps = join(pieces, weights)  # n pieces -> n words
+        maps = join(pieces, np.stack(weights))  # n pieces -> n words
         return maps if special else without_special(maps)
 
     def hidden(
-        self, sentence: str, ablate: Iterable[tuple[int, int]] = ()
+        self,
+        sentence: str,
+        ablate: Iterable[tuple[int, int]] = (),
+        *,
+        blocks: int | None = None,
     ) -> NDArray[np.float32]:
         """Return the last layer's output (n, d_model), a row for each word piece.
 
@@ -89,8 +130,10 @@ class PretrainedModel:
         sentence : str
         ablate : pairs (layer, head), counted from 0
             Heads whose contribution is left out.
+        blocks : int, optional
+            How many blocks the words go through; 0: what goes into the first one.
         """
-        x, _ = self._forward(self._cut(sentence).ids, ablate)
+        x, _ = self._forward(self._cut(sentence).ids, ablate, blocks)
         return x
 
     def embedding(
@@ -110,16 +153,19 @@ class PretrainedModel:
 
     @np.errstate(over="ignore", invalid="ignore")  # `LayerNorm` refuses what overflows
     def _forward(
-        self, ids: Sequence[int], ablate: Iterable[tuple[int, int]] = ()
-    ) -> tuple[NDArray, NDArray]:
-        """Run the encoder: last hidden state (n, d) and weights (layers, h, n, n)."""
+        self,
+        ids: Sequence[int],
+        ablate: Iterable[tuple[int, int]] = (),
+        blocks: int | None = None,
+    ) -> tuple[NDArray, list[NDArray]]:
+        """Run the encoder: last hidden state (n, d) and each layer's weights."""
         removed = _heads_by_layer(ablate, self.num_layers, self.num_heads)
         x = self._embeddings(ids)  # (n, d)
         maps = []
-        for layer, heads in zip(self._encoder, removed):
-            x, weights = layer(x, heads)  # (n, d), (h, n, n)
+        for block, heads in zip(self.blocks[:blocks], removed):
+            x, weights = block(x, heads)  # (n, d), (h, n, n)
             maps.append(weights)
-        return x, np.stack(maps)
+        return x, maps
 
 
 class Embeddings:
@@ -142,21 +188,26 @@ class Embeddings:
         return self.norm(x)
 
 
-class Layer:
+class Block:
     """Words look at each other, then each is worked on alone; both are added to it."""
 
-    def __init__(self, checkpoint: Checkpoint, i: int) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, i: int, attend: Callable[..., Any] | None
+    ) -> None:
         name = f"encoder.layer.{i}"
         self.attention = _attention(checkpoint, f"{name}.attention")
+        self.attend = (
+            OwnAttention(attend, self.attention, i + 1) if attend else self.attention
+        )
         self.first_norm = LayerNorm(checkpoint, f"{name}.attention.output.LayerNorm")
         self.feed_forward = FeedForward(checkpoint, name)
         self.second_norm = LayerNorm(checkpoint, f"{name}.output.LayerNorm")
 
     def __call__(self, x: NDArray, removed: list[int]) -> tuple[NDArray, NDArray]:
         """Return the next x (n, d) and the weights (h, n, n), without some heads."""
-        output, weights = self.attention(x)  # (n, d), (h, n, n)
+        output, weights = self.attend(x)  # (n, d), (h, n, n)
         if removed:
-            output -= self.attention.contributions(x)[removed].sum(0)
+            output -= self.attend.contributions(x)[removed].sum(0)
         x = self.first_norm(x + output)
         return self.second_norm(x + self.feed_forward(x)), weights
 

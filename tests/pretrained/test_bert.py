@@ -6,6 +6,11 @@ import numpy as np
 import pytest
 from tiny_bert import plain_forward, random_tensors
 
+from mha_utils.attention import (
+    merge_heads,
+    scaled_dot_product_attention,
+    split_heads,
+)
 from mha_utils.pretrained import NoModelError, download, load
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -58,6 +63,24 @@ def test_layers_are_the_attention_of_the_course(tiny):
                 assert (getattr(mha, f"b_{kind[0]}")[head] == b[rows]).all()
         assert (mha.w_o == tensors[f"{name}.output.dense.weight"].T).all()
         assert (mha.b_o == tensors[f"{name}.output.dense.bias"]).all()
+
+
+def test_words_go_through_the_blocks_one_by_one(tiny):
+    model, whole = load(tiny), load(tiny).hidden("the cat")
+    x = model.hidden("the cat", blocks=0)
+    t = {name: tensor.astype(float) for name, tensor in random_tensors().items()}
+    first = t["embeddings.word_embeddings.weight"][[2, 4, 5, 3]]
+    first = first + t["embeddings.position_embeddings.weight"][:4]
+    first = first + t["embeddings.token_type_embeddings.weight"][0]
+    first -= first.mean(1, keepdims=True)
+    first /= first.std(1, keepdims=True)
+    first *= t["embeddings.LayerNorm.weight"]
+    np.testing.assert_allclose(x, first + t["embeddings.LayerNorm.bias"], atol=1e-5)
+    for number, block in enumerate(model.blocks, start=1):
+        x, weights = block(x, [])
+        assert (model.hidden("the cat", blocks=number) == x).all()
+        assert (weights == model.attend("the cat").weights[number - 1]).all()
+    assert number == 2 and (x == whole).all()
 
 
 @pytest.mark.parametrize("head", [(2, 0), (0, 3), (-1, 0)])
@@ -117,6 +140,20 @@ def test_agrees_with_transformers(real, theirs, sentence):
     np.testing.assert_allclose(x, answer.last_hidden_state[0], atol=1e-5, rtol=0)
     words = members / members.sum(1, keepdims=True) @ maps @ members.T
     np.testing.assert_allclose(real.attend(sentence).weights, words, atol=1e-5)
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_a_reader_s_attention_does_as_well_in_the_real_model(real, sentence):
+    def attend(x, w_q, w_k, w_v, w_o, num_heads, mask):
+        query, key, value = (split_heads(x @ w, num_heads) for w in (w_q, w_k, w_v))
+        z, weights = scaled_dot_product_attention(query, key, value, mask)
+        return merge_heads(z) @ w_o, weights
+
+    mine = real.with_attention(attend)
+    found, expected = mine.embedding(sentence), real.embedding(sentence)
+    np.testing.assert_allclose(found, expected, atol=5e-6)
+    found, expected = mine.attend(sentence), real.attend(sentence)
+    np.testing.assert_allclose(found.weights, expected.weights, atol=1e-4)
 
 
 def test_the_real_model_refuses_more_than_512_pieces(real):

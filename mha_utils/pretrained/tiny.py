@@ -1,0 +1,78 @@
+"""A tiny BERT with random weights: it knows nothing, and needs nothing.
+
+It stands in where the real model cannot be had, for one question only: do two ways to
+attend give the same numbers? What it says of a sentence means nothing.
+"""
+
+from types import SimpleNamespace
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mha_utils.pretrained.checkpoint import Checkpoint
+from mha_utils.text import spans
+
+LAYERS, HEADS, D_MODEL, WIDE, PIECES, MAX_PIECES = 2, 3, 24, 48, 100, 128
+
+
+def tiny_checkpoint() -> Checkpoint:
+    """Return a checkpoint of two layers with three heads, the same one each time."""
+    return Checkpoint(
+        num_layers=LAYERS,
+        num_heads=HEADS,
+        d_model=D_MODEL,
+        max_pieces=MAX_PIECES,
+        epsilon=1e-12,
+        tokenizer=WholeWords(),  # type: ignore[arg-type]  # of which `encode` is used
+        tensors=_random_tensors(),
+    )
+
+
+class WholeWords:
+    """Cuts no word: each is one piece, and its letters choose its number."""
+
+    def encode(self, text: str) -> SimpleNamespace:
+        """Return what a tokenizer of the tokenizers package does, as far as needed."""
+        places = spans(text)
+        found = [text[start:stop] for start, stop in places]
+        # The first two numbers are those of the special tokens.
+        ids = [2 + crc32(word.lower().encode()) % (PIECES - 2) for word in found]
+        return SimpleNamespace(
+            ids=[0, *ids, 1],
+            tokens=["[CLS]", *found, "[SEP]"],
+            offsets=[(0, 0), *places, (0, 0)],
+            special_tokens_mask=[1, *(0 for _ in found), 1],
+        )
+
+
+def _random_tensors() -> dict[str, NDArray[np.float32]]:
+    """Draw all of BERT's tensors, so large that its maps are far from even."""
+    rng = np.random.default_rng(0)
+    tensors: dict[str, NDArray[np.float32]] = {}
+
+    def draw(name: str, *shape: int) -> None:
+        tensors[name] = rng.normal(0, 0.4, shape).astype(np.float32)
+
+    def dense(name: str, n_out: int, n_in: int) -> None:
+        draw(f"{name}.weight", n_out, n_in)
+        draw(f"{name}.bias", n_out)
+
+    def norm(name: str) -> None:
+        tensors[f"{name}.weight"] = np.ones(D_MODEL, np.float32)
+        draw(f"{name}.bias", D_MODEL)
+
+    draw("embeddings.word_embeddings.weight", PIECES, D_MODEL)
+    draw("embeddings.position_embeddings.weight", MAX_PIECES, D_MODEL)
+    draw("embeddings.token_type_embeddings.weight", 1, D_MODEL)
+    norm("embeddings.LayerNorm")
+    for i in range(LAYERS):
+        name = f"encoder.layer.{i}"
+        for kind in ("query", "key", "value"):
+            dense(f"{name}.attention.self.{kind}", D_MODEL, D_MODEL)
+        dense(f"{name}.attention.output.dense", D_MODEL, D_MODEL)
+        norm(f"{name}.attention.output.LayerNorm")
+        dense(f"{name}.intermediate.dense", WIDE, D_MODEL)
+        dense(f"{name}.output.dense", D_MODEL, WIDE)
+        norm(f"{name}.output.LayerNorm")
+    return tensors
