@@ -1,6 +1,6 @@
 """JupyterLab in a headless Chromium, for the tests and benchmarks of what readers see.
 
-JupyterLab is served to this machine alone, from a folder that it may write to.
+Some go through Notebook 7 and Firefox too. JupyterLab is served to this machine alone, from a folder that it may write to.
 """
 
 import asyncio
@@ -22,25 +22,38 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).parent.parent
-NO_CHROMIUM = (
-    "There is no Chromium on this machine. Install it, on Debian or Ubuntu by "
-    "`apt-get install chromium`, elsewhere from chromium.org or as Google Chrome."
+NAMES = {
+    "chromium": ("chromium", "chromium-browser", "google-chrome"),
+    "firefox": ("firefox-esr", "firefox"),
+}
+NO_BROWSER = (
+    "There is no {} on this machine. Install it, on Debian or Ubuntu by `apt-get "
+    "install {}`, elsewhere from its own site."
 )
+APPS = {  # and where each opens a notebook
+    "jupyterlab": ("LabApp", "lab/tree"),
+    "notebook": ("JupyterNotebookApp", "notebooks"),
+}
 
 
-def find_chromium() -> str | None:
-    """Return the path of the system's Chromium or Chrome, or None."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next(filter(None, map(shutil.which, names)), None)
+def find_browser(kind: str = "chromium") -> str | None:
+    """Return the path of the system's browser of this kind, or None."""
+    return next(filter(None, map(shutil.which, NAMES[kind])), None)
+
+
+def say_no_browser(kind: str = "chromium") -> str:
+    """Tell how to get a browser of this kind."""
+    return NO_BROWSER.format(kind.title(), NAMES[kind][0])
 
 
 @dataclass
 class Server:
-    """A running JupyterLab."""
+    """A running JupyterLab, or Notebook 7."""
 
     folder: Path
     port: int
     token: str
+    app: str = "jupyterlab"
     process: subprocess.Popen | None = None
 
     def api(self, path: str, method: str = "GET", content: object = None) -> object:
@@ -85,13 +98,13 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serve(folder: Path, before: Server | None = None):
+def serve(folder: Path, before: Server | None = None, app: str = "jupyterlab"):
     """Serve JupyterLab from `folder`, untouched by the user's settings.
 
     At the address of the server that was there `before`, if it is given.
     """
     if before is None:
-        before = Server(folder, free_port(), secrets.token_hex(16))
+        before = Server(folder, free_port(), secrets.token_hex(16), app)
     server = replace(before)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         settings = Path(home) / "config" / "labconfig" / "page_config.json"
@@ -108,13 +121,13 @@ def serve(folder: Path, before: Server | None = None):
             "JUPYTERLAB_WORKSPACES_DIR": f"{home}/workspaces",
         }
         command = [
-            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+            *(sys.executable, "-m", server.app, "--no-browser", "--allow-root"),
             "--ServerApp.ip=127.0.0.1",
             f"--ServerApp.port={server.port}",
             "--ServerApp.port_retries=0",
             f"--ServerApp.root_dir={folder}",
             f"--IdentityProvider.token={server.token}",
-            "--LabApp.expose_app_in_browser=True",
+            f"--{APPS[server.app][0]}.expose_app_in_browser=True",
             "--LabApp.extension_manager=readonly",
             "--KernelRestarter.time_to_dead=0.2",  # a dead kernel is noticed at once
         ]
@@ -130,7 +143,9 @@ def serve(folder: Path, before: Server | None = None):
                     server.api("status")
                     break
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"JupyterLab does not start:\n{log.read_text()}")
+                    raise RuntimeError(
+                        f"{server.app} does not start:\n{log.read_text()}"
+                    )
                 time.sleep(0.05)
             yield server
         finally:
@@ -198,21 +213,20 @@ class Line:
 
 
 @contextlib.contextmanager
-def browse(size: tuple[int, int] = (1366, 768)):
-    """Start Chromium; yield a Playwright context whose pages have this size."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(),
-            args=["--disable-gpu", "--disable-background-networking"],
-        )
-        width, height = size
-        context = browser.new_context(viewport={"width": width, "height": height})
-        try:
-            yield context
-        finally:
-            browser.close()
+def browse(playwright, kind: str = "chromium", size: tuple[int, int] = (1366, 768)):
+    """Start a browser; yield a Playwright context whose pages have this size."""
+    how = {"executable_path": find_browser(kind)}
+    if kind == "firefox":  # the system's own is driven by WebDriver BiDi
+        browser = playwright.firefox.launch(channel="moz-firefox", **how)
+    else:
+        quiet = ["--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(args=quiet, **how)
+    width, height = size
+    context = browser.new_context(viewport={"width": width, "height": height})
+    try:
+        yield context
+    finally:
+        browser.close()
 
 
 def open_notebook(context, server: Server, name: str, port: int | None = None):
@@ -229,7 +243,7 @@ def open_notebook(context, server: Server, name: str, port: int | None = None):
     )
     page.on("dialog", lambda dialog: dialog.accept())  # leave without saving
     page.goto(
-        f"http://127.0.0.1:{port or server.port}/lab/tree/{name}"
+        f"http://127.0.0.1:{port or server.port}/{APPS[server.app][1]}/{name}"
         f"?token={server.token}&reset"
     )
     page.wait_for_function(

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from browser import NO_CHROMIUM, ROOT, browse, find_chromium, serve
+from browser import ROOT, browse, find_browser, say_no_browser, serve
 from hypothesis import Phase, settings
 
 # Tests run side by side: threads of NumPy's would wait for each other.
@@ -31,22 +31,40 @@ def pytest_sessionstart():
 
 
 @pytest.fixture(scope="session")
-def lab_server(chromium, tmp_path_factory):
-    """Serve a copy of the course's notebooks in JupyterLab, if there is Chromium."""
+def lessons_folder(tmp_path_factory):
+    """A copy of the course's notebooks, in which JupyterLab may write."""
     folder = tmp_path_factory.mktemp("lab") / "notebooks"
-    shutil.copytree(
-        ROOT / "notebooks", folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints")
-    )
-    with serve(folder) as server:
+    leave = shutil.ignore_patterns(".ipynb_checkpoints")
+    return shutil.copytree(ROOT / "notebooks", folder, ignore=leave)
+
+
+@pytest.fixture(scope="session")
+def lab_server(chromium, lessons_folder):
+    """Serve a copy of the course's notebooks in JupyterLab, if there is Chromium."""
+    with serve(lessons_folder) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def chromium():
-    """Start Chromium; without one skip the test, but fail where `CI` is set."""
-    if find_chromium() is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_CHROMIUM)
-    with browse() as context:
+def playwright():
+    """Start what drives the browsers; it can run only once."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        yield started
+
+
+def need_browser(kind):
+    """Without this browser skip the test, but fail where `CI` is set."""
+    if find_browser(kind) is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(say_no_browser(kind))
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright):
+    """Start Chromium, once for all tests."""
+    need_browser("chromium")
+    with browse(playwright) as context:
         yield context
 
 

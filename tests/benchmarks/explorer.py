@@ -14,6 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from browser import Line, browse, open_notebook, run_all, serve
+from playwright.sync_api import sync_playwright
 
 SETUP = '''
 import gc, io, os, time
@@ -294,7 +295,8 @@ def main():
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         serve(Path(folder)) as server,
-        browse() as context,
+        sync_playwright() as playwright,
+        browse(playwright) as context,
     ):
         explorers(context, server)
         server.write("explorer.ipynb", SETUP, EXPLORERS[0])
