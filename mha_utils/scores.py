@@ -33,10 +33,11 @@ def read_labelled(path: str | Path) -> list[tuple[str, dict[str, dict[int, int]]
     Raises
     ------
     ValueError
-        If a pair names a word that is not there, or not which of several.
+        If a pair names a word that is not there, or not which of several; or if the
+        file is not UTF-8.
     """
     sentences = []
-    for line in Path(path).read_text("utf-8").splitlines():
+    for line in filter(str.strip, _lines(Path(path))):
         text, *relations = line.split(" | ")
         tokens = text.split()
         links: dict[str, dict[int, int]] = {}
@@ -45,6 +46,17 @@ def read_labelled(path: str | Path) -> list[tuple[str, dict[str, dict[int, int]]
             links[name] = {_place(tokens, i): _place(tokens, j) for i, j in ends}
         sentences.append((text, links))
     return sentences
+
+
+def _lines(path: Path) -> list[str]:
+    """Read lines, as any system and editor ends them, and as any editor begins them."""
+    try:
+        return path.read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(
+            f"{path.name} is not UTF-8. Save it with the encoding UTF-8; editors offer "
+            f"that under Save As."
+        ) from None
 
 
 def _place(tokens: list[str], name: str) -> int:

@@ -128,6 +128,25 @@ def test_labelled_sentences_are_read(tmp_path):
     assert read_labelled(path)[0][1] == {"det": {0: 1, 3: 4}}
 
 
+@pytest.mark.parametrize("begin", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", " \r\n\r\n"])
+def test_labels_are_read_as_any_editor_saves_them(tmp_path, begin, end):
+    path = tmp_path / "labelled.txt"
+    lines = ["The cat sat | sv cat>sat", "Was the cat there ? | det the>cat"]
+    path.write_bytes((begin + "".join(line + end for line in lines)).encode())
+    assert read_labelled(path) == [
+        ("The cat sat", {"sv": {1: 2}}),
+        ("Was the cat there ?", {"det": {1: 2}}),
+    ]
+
+
+def test_labels_in_another_encoding_are_refused_by_name(tmp_path):
+    for encoding in ("utf-16", "cp1252"):
+        (tmp_path / "labels.txt").write_text("Le chat é | a Le>é", encoding)
+        with pytest.raises(ValueError, match="labels.txt is not UTF-8. Save it"):
+            read_labelled(tmp_path / "labels.txt")
+
+
 @pytest.mark.parametrize("pair", ["a>dog", "a#3>dog", "b>dog", "b#1>dog"])
 def test_a_wrong_label_is_refused(tmp_path, pair):
     path = tmp_path / "labelled.txt"

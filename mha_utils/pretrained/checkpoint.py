@@ -4,6 +4,7 @@ Nothing in the files is trusted: what cannot be a BERT is refused here, in words
 """
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
@@ -198,7 +199,7 @@ def _tokenizer(data: bytes | mmap) -> "Tokenizer":
     from tokenizers import Tokenizer  # import is slow, and not all have it
 
     try:
-        tokenizer = Tokenizer.from_buffer(bytes(data))
+        tokenizer = Tokenizer.from_buffer(bytes(data).removeprefix(BOM_UTF8))
     except Exception as error:  # the library raises bare Exception
         raise ValueError(f"tokenizer.json cannot be read: {error}") from None
     tokenizer.no_padding()

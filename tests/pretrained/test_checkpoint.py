@@ -64,6 +64,17 @@ def test_weights_in_several_files_are_read(tmp_path):
             load(parts)
 
 
+def test_text_files_are_read_as_any_editor_saves_them(tiny):
+    before = load(tiny).hidden("the cat")
+    (tiny / "model.safetensors").rename(tiny / "a.safetensors")
+    index = {"weight_map": dict.fromkeys(random_tensors(), "a.safetensors")}
+    (tiny / "model.safetensors.index.json").write_text(json.dumps(index))
+    for name in ("config.json", "tokenizer.json", "model.safetensors.index.json"):
+        text = json.dumps(json.loads((tiny / name).read_bytes()), indent=1)
+        (tiny / name).write_bytes(f"\ufeff{text}\n".replace("\n", "\r\n").encode())
+    assert (load(tiny).hidden("the cat") == before).all()
+
+
 def test_a_folder_may_begin_with_a_tilde(tiny, monkeypatch):
     monkeypatch.setenv("HOME", str(tiny.parent))
     monkeypatch.setenv("USERPROFILE", str(tiny.parent))
