@@ -6,20 +6,24 @@ figures and widgets are imported from their own modules, such as `mha_utils.sent
 """
 
 from mha_utils.attention import (
+    KeyValueCache,
     MultiHeadAttention,
     causal_mask,
     merge_heads,
     padding_mask,
+    rotate,
     scaled_dot_product_attention,
     softmax,
     split_heads,
 )
 
 __all__ = [
+    "KeyValueCache",
     "MultiHeadAttention",
     "causal_mask",
     "merge_heads",
     "padding_mask",
+    "rotate",
     "scaled_dot_product_attention",
     "softmax",
     "split_heads",

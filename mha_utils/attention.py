@@ -2,14 +2,17 @@
 
 The equations are those of Vaswani et al. 2017, "Attention Is All You Need". Letters in
 the comments beside the code are the same everywhere: ``n`` words (``n_q`` that ask,
-``n_k`` that are asked), ``h`` heads, ``d`` = d_model numbers per word, and ``d_k``,
-``d_v`` numbers per word inside one head. ``...`` stands for any axes in front, such as
-a batch of ``b`` sentences. `guards.py` decides what is refused and holds the messages.
+``n_k`` that are asked), ``h`` heads, ``g`` heads of keys and values where several query
+heads share one, ``d`` = d_model numbers per word, and ``d_k``, ``d_v`` numbers per word
+inside one head. ``...`` stands for any axes in front, such as a batch of ``b``
+sentences. `guards.py` decides what is refused and holds the messages.
 
 Float16 is computed in float32, because 16 bits hold too little for a softmax. Results
 are cast back: to the common dtype of query, key and value, or in a layer to that of x.
 """
 
+import weakref
+from collections.abc import Callable
 from operator import index
 
 import numpy as np
@@ -106,6 +109,7 @@ def scaled_dot_product_attention(
         scale is NaN or infinite, or the scores overflow. The message names the array.
     """
     query, key, value, dtype = guards.query_key_value(query, key, value)
+    mask = guards.mask_for(mask, query, key)
     output, weights = _attend(query, key, value, mask, scale)
     # Weights are at most 1, so only the output can overflow.
     return guards.cast("output", output, dtype), weights.astype(dtype, copy=False)
@@ -116,7 +120,7 @@ def _attend(
     query: NDArray,
     key: NDArray,
     value: NDArray,
-    mask: ArrayLike | None = None,
+    mask: NDArray | None = None,
     scale: float | None = None,
 ) -> tuple[NDArray, NDArray]:
     """Equation (1) on arrays already checked: softmax(Q K^T / sqrt(d_k)) V."""
@@ -128,7 +132,7 @@ def _attend(
     scores = query @ key.swapaxes(-1, -2)  # (..., n_q, n_k)
     guards.need_finite_scores(scores, query, key)
     if mask is not None:
-        _apply_mask(scores, guards.mask_for(scores, mask))
+        _apply_mask(scores, mask)
     weights = _softmax_in_place(scores, -1, "query @ key^T")  # (..., n_q, n_k)
     return weights @ value, weights  # (..., n_q, d_v), (..., n_q, n_k)
 
@@ -219,6 +223,54 @@ def positions(n: int, d: int) -> NDArray:
     return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(n, d)
 
 
+def rotate(
+    x: ArrayLike, places: ArrayLike | None = None, *, base: float = 10000.0
+) -> NDArray:
+    """Turn the pairs of numbers of each word by angles that grow with its place.
+
+    Numbers 2i and 2i+1 of the word at place p are turned by p * base^(-2i/d_k). If the
+    queries and the keys are rotated, a score depends on how far the words are apart and
+    not on where they stand. Equation (34) of Su et al. 2021, "RoFormer".
+
+    Parameters
+    ----------
+    x : array (..., n, d_k)
+        Queries or keys; d_k is even.
+    places : array (n,), optional
+        Where each word stands; 0, 1, 2, ... if not given.
+    base : float
+        The larger, the slower the last pairs turn.
+
+    Returns
+    -------
+    rotated : array of the shape and dtype of `x`
+
+    Raises
+    ------
+    ValueError
+        If `d_k` is odd, there is not one place for each word, or a number is NaN or
+        infinite.
+
+    Examples
+    --------
+    >>> print(rotate([[1.0, 0.0], [1.0, 0.0]], [0, np.pi / 2]).round(2))
+    [[1. 0.]
+     [0. 1.]]
+    """
+    x = guards.words_to_rotate(x)
+    places, base = guards.places_of(x, places), guards.finite_base(base)
+    d_k = x.shape[-1]
+    angle = places[:, None] * base ** (-np.arange(0, d_k, 2) / d_k)  # (n, d_k/2)
+    working = guards.working_dtype(x.dtype)
+    cosine, sine = np.cos(angle).astype(working), np.sin(angle).astype(working)
+    even, odd = x[..., ::2], x[..., 1::2]  # (..., n, d_k/2)
+    rotated = np.empty(x.shape, working)
+    with np.errstate(over="ignore"):  # `cast` reports it
+        rotated[..., ::2] = even * cosine - odd * sine
+        rotated[..., 1::2] = even * sine + odd * cosine
+    return guards.cast("rotated", rotated, x.dtype)
+
+
 def split_heads(x: ArrayLike, num_heads: int) -> NDArray:
     """Cut the last axis into heads: (..., n, h*d_k) -> (..., h, n, d_k).
 
@@ -252,6 +304,41 @@ def merge_heads(x: ArrayLike) -> NDArray:
     return x.reshape(*front, h * d_v)  # (..., n, h, d_v) -> (..., n, h*d_v)
 
 
+def _attend_in_groups(
+    query: NDArray, key: NDArray, value: NDArray, mask: NDArray | None
+) -> tuple[NDArray, NDArray]:
+    """Attend with h query heads, of which h/g in turn share a key/value head.
+
+    No key and no value is copied: the query heads that share one get an axis of their
+    own, along which NumPy's product reads that one again.
+    """
+    h, g = query.shape[-3], key.shape[-3]
+    if g == h:
+        return _attend(query, key, value, mask)
+    query = _in_groups(query, g)  # (..., h, n_q, d_k) -> (..., g, h/g, n_q, d_k)
+    key, value = key[..., None, :, :], value[..., None, :, :]  # (..., g, 1, n_k, d_k)
+    if mask is not None and mask.ndim > 2:
+        mask = np.broadcast_to(mask, (*mask.shape[:-3], h, *mask.shape[-2:]))
+        mask = _in_groups(mask, g)
+    z, weights = _attend(query, key, value, mask)
+    *front, _, _, n_q, n_k = weights.shape
+    return z.reshape(*front, h, n_q, z.shape[-1]), weights.reshape(*front, h, n_q, n_k)
+
+
+def _in_groups(heads: NDArray, g: int) -> NDArray:
+    """Cut the heads into `g` groups: (..., h, n, m) -> (..., g, h/g, n, m), a view."""
+    *front, h, n, m = heads.shape
+    return heads.reshape(*front, g, h // g, n, m)
+
+
+def _only_before(mask: NDArray | None, n_q: int, n_k: int) -> NDArray:
+    """Forbid the last `n_q` of `n_k` words to see what comes after them."""
+    before = np.tri(n_q, n_k, n_k - n_q, dtype=bool)
+    if mask is None:
+        return before
+    return before & mask if mask.dtype == bool else np.where(before, mask, -np.inf)
+
+
 class MultiHeadAttention:
     """Several attention heads side by side, and one matrix that joins what they found.
 
@@ -261,13 +348,19 @@ class MultiHeadAttention:
 
     Parameters
     ----------
-    w_q, w_k : array (h, d_model, d_k)
-        One query and one key matrix for each head.
-    w_v : array (h, d_model, d_v)
+    w_q : array (h, d_model, d_k)
+        One query matrix for each head.
+    w_k : array (g, d_model, d_k)
+        One key matrix for each key/value head; g divides h. Query head i reads
+        key/value head i // (h // g). Most often g is h and each head has its own; with
+        1 < g < h this is grouped-query attention (Ainslie et al. 2023), with g = 1
+        multi-query attention (Shazeer 2019).
+    w_v : array (g, d_model, d_v)
     w_o : array (h*d_v, d_model)
         Rows i*d_v to (i+1)*d_v belong to head i.
-    b_q, b_k : array (h, d_k), optional
-    b_v : array (h, d_v), optional
+    b_q : array (h, d_k), optional
+    b_k : array (g, d_k), optional
+    b_v : array (g, d_v), optional
     b_o : array (d_model,), optional
         Biases, added after their matrices; none in the paper, usual in libraries.
 
@@ -298,15 +391,17 @@ class MultiHeadAttention:
         w_q, w_k, w_v, w_o = guards.layer_matrices(w_q, w_k, w_v, w_o)
         dtype = np.result_type(w_q, w_k, w_v, w_o)
         h, d_model, d_k = w_q.shape
-        d_v = w_v.shape[-1]
+        g, _, d_v = w_v.shape
         self.b_q = guards.layer_bias("b_q", b_q, "(h, d_k)", (h, d_k), dtype)
-        self.b_k = guards.layer_bias("b_k", b_k, "(h, d_k)", (h, d_k), dtype)
-        self.b_v = guards.layer_bias("b_v", b_v, "(h, d_v)", (h, d_v), dtype)
+        self.b_k = guards.layer_bias("b_k", b_k, "(g, d_k)", (g, d_k), dtype)
+        self.b_v = guards.layer_bias("b_v", b_v, "(g, d_v)", (g, d_v), dtype)
         self.b_o = guards.layer_bias("b_o", b_o, "(d_model,)", (d_model,), dtype)
-        self.num_heads, self.d_model, self.d_k, self.d_v = h, d_model, d_k, d_v
+        self.num_heads, self.num_kv_heads = h, g
+        self.d_model, self.d_k, self.d_v = d_model, d_k, d_v
         # The heads' matrices side by side: (h, d, d_k) -> (d, h*d_k), w_v with d_v.
         flat = [merge_heads(w) for w in (w_q, w_k, w_v)]
-        w_qkv = np.concatenate(flat, axis=1)  # (d, h*d_k + h*d_k + h*d_v)
+        w_qkv = np.concatenate(flat, axis=1)  # (d, h*d_k + g*d_k + g*d_v)
+        self._ends = h * d_k, (h + g) * d_k  # of the queries' columns, of the keys'
         # In C order, so that `split_heads` gives w_q, w_k and w_v back as views.
         self._w_qkv = w_qkv.astype(dtype, order="C", copy=False)
         self._w_o = w_o.astype(dtype, order="C")
@@ -317,6 +412,8 @@ class MultiHeadAttention:
         x: ArrayLike,
         context: ArrayLike | None = None,
         mask: ArrayLike | None = None,
+        *,
+        cache: "KeyValueCache | None" = None,
     ) -> tuple[NDArray, NDArray]:
         """Attend with all heads, concatenate, project.
 
@@ -331,6 +428,9 @@ class MultiHeadAttention:
             each sentence has its own mask (b, n_q, n_k), and ``mask[None]`` if each
             head has its own (h, n_q, n_k). A mask that could be either is refused. For
             padded sentences there is `padding_mask`.
+        cache : KeyValueCache, optional
+            Keys and values of the words before `x`. Those of `x` are put behind them,
+            and each word sees all words before it and itself: n_k counts them all.
 
         Returns
         -------
@@ -342,40 +442,59 @@ class MultiHeadAttention:
         ------
         ValueError
             If a shape does not fit the weights, `x` or `context` holds NaN or infinity,
-            or the numbers overflow. The message names the array.
+            the cache is that of another layer or text, or the numbers overflow. The
+            message names the array. The cache is then as it was before.
         """
-        z, weights, dtype = self._heads(x, context, mask)  # z (..., h, n_q, d_v)
+        z, weights, dtype = self._heads(x, context, mask, cache)  # (..., h, n_q, d_v)
         output = merge_heads(z) @ self._w_o.astype(z.dtype, copy=False)  # (..., n_q, d)
         if self.b_o is not None:
             output += self.b_o
-        return guards.cast("output", output, dtype), weights.astype(dtype, copy=False)
+        output = guards.cast("output", output, dtype)
+        if cache is not None:
+            cache.num_words = weights.shape[-1]
+        return output, weights.astype(dtype, copy=False)
 
     @np.errstate(over="ignore", invalid="ignore")  # the guards report an overflow
     def _heads(
-        self, x: ArrayLike, context: ArrayLike | None, mask: ArrayLike | None
+        self,
+        x: ArrayLike,
+        context: ArrayLike | None,
+        mask: ArrayLike | None,
+        cache: "KeyValueCache | None" = None,
     ) -> tuple[NDArray, NDArray, np.dtype]:
         """Project and attend: z (..., h, n_q, d_v), weights, and the caller's dtype."""
         x, context, dtype = guards.layer_words(x, context, self.d_model)
+        guards.need_no_context(context, cache)
+        query, key, value = self._project(x, context)
+        if cache is not None:
+            key, value = cache._behind(self, x, key, value)  # (..., g, n_k, d_k)
+        mask = guards.layer_mask(mask, query, key)
+        if cache is not None:
+            mask = _only_before(mask, query.shape[-2], key.shape[-2])
+        z, weights = _attend_in_groups(query, key, value, mask)
+        return z, weights, dtype
+
+    def _project(
+        self, x: NDArray, context: NDArray | None
+    ) -> tuple[NDArray, NDArray, NDArray]:
+        """Return queries (..., h, n_q, d_k), keys (..., g, n_k, d_k) and values."""
         w_qkv = self._w_qkv.astype(x.dtype, copy=False)
-        h_d_k = self.num_heads * self.d_k
+        q_end, k_end = self._ends
         if context is None:
-            qkv = x @ w_qkv  # (..., n, h*(2*d_k + d_v))
-            query, key_value = qkv[..., :h_d_k], qkv[..., h_d_k:]
+            qkv = x @ w_qkv  # (..., n, h*d_k + g*d_k + g*d_v)
+            query, key_value = qkv[..., :q_end], qkv[..., q_end:]
         else:
-            query = x @ w_qkv[:, :h_d_k]  # (..., n_q, h*d_k)
-            key_value = context @ w_qkv[:, h_d_k:]  # (..., n_k, h*(d_k + d_v))
-        key, value = key_value[..., :h_d_k], key_value[..., h_d_k:]
+            query = x @ w_qkv[:, :q_end]  # (..., n_q, h*d_k)
+            key_value = context @ w_qkv[:, q_end:]  # (..., n_k, g*(d_k + d_v))
+        key, value = key_value[..., : k_end - q_end], key_value[..., k_end - q_end :]
         for array, bias in ((query, self.b_q), (key, self.b_k), (value, self.b_v)):
             if bias is not None:
                 array += bias.ravel()  # in place, (h*d_k,): the same for each word
-        query, key, value = (
-            split_heads(array, self.num_heads)  # -> (..., h, n, d_k), value with d_v
-            for array in (query, key, value)
+        return (
+            split_heads(query, self.num_heads),  # (..., h, n_q, d_k)
+            split_heads(key, self.num_kv_heads),  # (..., g, n_k, d_k)
+            split_heads(value, self.num_kv_heads),  # (..., g, n_k, d_v)
         )
-        batch = query.shape[:-3]  # the axes in front of the heads
-        mask = guards.layer_mask(mask, batch, self.num_heads)
-        z, weights = _attend(query, key, value, mask)
-        return z, weights, dtype
 
     def head_outputs(
         self,
@@ -406,10 +525,16 @@ class MultiHeadAttention:
 
     @classmethod
     def random(
-        cls, d_model: int, num_heads: int, *, seed: int | None
+        cls,
+        d_model: int,
+        num_heads: int,
+        *,
+        num_kv_heads: int | None = None,
+        seed: int | None,
     ) -> "MultiHeadAttention":
         """Make an untrained layer with d_k = d_v = d_model / num_heads and no biases.
 
+        There are as many key/value heads as heads if `num_kv_heads` is not given.
         Weights are normal with variance 1/d_model, so that a projection of words with
         unit variance has unit variance again. They are float64. With None for `seed`
         they are others each time.
@@ -417,31 +542,34 @@ class MultiHeadAttention:
         Raises
         ------
         ValueError
-            If `d_model` is not a multiple of `num_heads`.
+            If `d_model` is not a multiple of `num_heads`, or that not of
+            `num_kv_heads`.
         """
         guards.need_equal_heads(d_model, num_heads)
+        h, g = num_heads, num_heads if num_kv_heads is None else num_kv_heads
+        guards.need_equal_groups(h, g)
         rng = np.random.default_rng(seed)
-        shape = (num_heads, d_model, d_model // num_heads)
-        w_q, w_k, w_v = rng.normal(0, d_model**-0.5, (3, *shape))
-        w_o = rng.normal(0, d_model**-0.5, (d_model, d_model))
+        scale, shape = d_model**-0.5, (d_model, d_model // h)
+        w_q = rng.normal(0, scale, (h, *shape))
+        w_k, w_v = rng.normal(0, scale, (2, g, *shape))
+        w_o = rng.normal(0, scale, (d_model, d_model))
         return cls(w_q, w_k, w_v, w_o)
 
     @property
     def w_q(self) -> NDArray:
         """Query matrices (h, d_model, d_k), a view that may be changed in place."""
-        return split_heads(self._w_qkv[:, : self.num_heads * self.d_k], self.num_heads)
+        return split_heads(self._w_qkv[:, : self._ends[0]], self.num_heads)
 
     @property
     def w_k(self) -> NDArray:
-        """Key matrices (h, d_model, d_k), a view that may be changed in place."""
-        start, stop = self.num_heads * self.d_k, 2 * self.num_heads * self.d_k
-        return split_heads(self._w_qkv[:, start:stop], self.num_heads)
+        """Key matrices (g, d_model, d_k), a view that may be changed in place."""
+        q_end, k_end = self._ends
+        return split_heads(self._w_qkv[:, q_end:k_end], self.num_kv_heads)
 
     @property
     def w_v(self) -> NDArray:
-        """Value matrices (h, d_model, d_v), a view that may be changed in place."""
-        start = 2 * self.num_heads * self.d_k
-        return split_heads(self._w_qkv[:, start:], self.num_heads)
+        """Value matrices (g, d_model, d_v), a view that may be changed in place."""
+        return split_heads(self._w_qkv[:, self._ends[1] :], self.num_kv_heads)
 
     @property
     def w_o(self) -> NDArray:
@@ -453,3 +581,65 @@ class MultiHeadAttention:
         """How many numbers training would adjust: all weights and biases."""
         arrays = (self._w_qkv, self._w_o, self.b_q, self.b_k, self.b_v, self.b_o)
         return sum(array.size for array in arrays if array is not None)
+
+
+class KeyValueCache:
+    """Keys and values of the words that a layer has seen, to write on word by word.
+
+    One cache serves one layer and one text, or a batch of texts: ``mha(x_new,
+    cache=cache)`` reads the new words alone, and gives for them what one causal call on
+    all words would give. Keys and values stay as the weights made them at the time. To
+    go on in two ways, copy the cache by `copy.deepcopy`.
+
+    Attributes
+    ----------
+    num_words : int
+        How many words are kept.
+
+    Examples
+    --------
+    >>> mha, cache = MultiHeadAttention.random(8, 2, seed=0), KeyValueCache()
+    >>> for word in np.eye(3, 8):
+    ...     output, weights = mha(word[None], cache=cache)
+    >>> cache.num_words, weights.shape
+    (3, (2, 1, 3))
+    """
+
+    def __init__(self) -> None:
+        self.num_words = 0
+        self._layer: Callable[[], MultiHeadAttention | None] = lambda: None
+        self._keys = self._values = np.empty((0, 0, 0))  # (..., g, room, d_k), d_v
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the keys and values kept, without the room for further words."""
+        n = self.num_words
+        return self._keys[..., :n, :].nbytes + self._values[..., :n, :].nbytes
+
+    def _behind(
+        self, layer: MultiHeadAttention, x: NDArray, key: NDArray, value: NDArray
+    ) -> tuple[NDArray, NDArray]:
+        """Return kept and new keys and values; new ones count once `num_words` does."""
+        n = self.num_words
+        if n == 0:
+            # Weak, so that a copy of the cache still belongs to this very layer.
+            self._layer = weakref.ref(layer)
+            self._keys, self._values = key[..., :0, :], value[..., :0, :]
+        kept = self._keys[..., :n, :]
+        guards.need_same_text(self._layer(), layer, kept, key, x)
+        self._keys = _append(self._keys, n, key)
+        self._values = _append(self._values, n, value)
+        n += key.shape[-2]
+        return self._keys[..., :n, :], self._values[..., :n, :]
+
+
+def _append(rows: NDArray, n: int, new: NDArray) -> NDArray:
+    """Write `new` (..., g, m, d) behind the first `n` of the rows, moved if too few."""
+    end = n + new.shape[-2]
+    if end > rows.shape[-2]:
+        # Room for as many again: words added one by one are moved a few times only.
+        roomy = np.empty((*new.shape[:-2], 2 * end, new.shape[-1]), new.dtype)
+        roomy[..., :n, :] = rows[..., :n, :]
+        rows = roomy
+    rows[..., n:end, :] = new
+    return rows

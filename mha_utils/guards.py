@@ -95,47 +95,40 @@ def finite_scale(scale: float) -> float:
 
 def need_finite_scores(scores: NDArray, query: NDArray, key: NDArray) -> None:
     """Refuse scores that overflowed, also to -inf, which would look like a mask."""
-    # A bound on all scores costs less than a look at every score.
-    reach = float(query.shape[-1])
-    for array in (query, key):
-        reach *= float(np.abs(array).max(initial=0))
-    if not reach < float(np.finfo(scores.dtype).max) and not np.isfinite(scores).all():
+    # A bound on all scores costs less than a look at every score, if there are many.
+    if scores.size > query.size + key.size:
+        reach = float(query.shape[-1])
+        for array in (query, key):
+            reach *= float(np.abs(array).max(initial=0))
+        if reach < float(np.finfo(scores.dtype).max):
+            return
+    if not np.isfinite(scores).all():
         raise ValueError(f"query @ key^T holds NaN or overflows {scores.dtype}")
 
 
-def mask_for(scores: NDArray, mask: ArrayLike) -> NDArray:
+def mask_for(mask: ArrayLike | None, query: NDArray, key: NDArray) -> NDArray | None:
     """Return a boolean or float mask that broadcasts to the scores."""
-    mask = np.asarray(mask)
-    if mask.dtype != bool and not np.issubdtype(mask.dtype, np.floating):
-        raise ValueError(
-            f"mask has dtype {mask.dtype}; use boolean (True = may attend) or float "
-            f"(added to the scores, -inf = may not attend)"
-        )
-    if _broadcast(mask.shape, scores.shape) != scores.shape:
-        raise ValueError(
-            f"mask has shape {mask.shape}, which does not broadcast to the scores' "
-            f"shape {scores.shape} = (..., n_q, n_k)"
-        )
-    if mask.dtype != bool and (np.isnan(mask).any() or (mask == np.inf).any()):
-        raise ValueError("mask holds NaN or +inf; to forbid a key use -inf")
-    return mask
+    if mask is None:
+        return None
+    front = np.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+    return _mask(mask, (*front, query.shape[-2], key.shape[-2]))
 
 
-def layer_mask(
-    mask: ArrayLike | None, batch: tuple[int, ...], num_heads: int
-) -> NDArray | None:
+def layer_mask(mask: ArrayLike | None, query: NDArray, key: NDArray) -> NDArray | None:
     """Return a layer's mask; of three axes it must be clear which the first one is."""
     if mask is None:
         return None
     mask = np.asarray(mask)
+    *batch, h, n_q, _ = query.shape
     if mask.ndim == 3 and batch and mask.shape[0] == batch[-1] > 1:
-        both = f", as there are {num_heads} of both" if batch[-1] == num_heads else ""
+        both = f", as there are {h} of both" if batch[-1] == h else ""
         raise ValueError(
             f"mask has shape {mask.shape}: is its first axis the sentences or the "
             f"heads{both}? Write mask[:, None] for a mask of each sentence, mask[None] "
             f"for a mask of each head"
         )
-    return mask
+    front = np.broadcast_shapes(tuple(batch), key.shape[:-3])
+    return _mask(mask, (*front, h, n_q, key.shape[-2]))
 
 
 def words_to_split(x: ArrayLike, num_heads: int) -> NDArray:
@@ -178,12 +171,49 @@ def need_pairs(d: int) -> None:
         raise ValueError(f"d is {d}; positions come in pairs of sine and cosine")
 
 
+def words_to_rotate(x: ArrayLike) -> NDArray:
+    """Return words (..., n, d_k) whose numbers come in pairs."""
+    x = finite_array("x", x)
+    if x.ndim < 2 or x.shape[-1] < 2 or x.shape[-1] % 2:
+        raise ValueError(
+            f"x has shape {x.shape}; it needs (..., words, d_k) with an even d_k of at "
+            f"least 2, because pairs of numbers are turned"
+        )
+    return x
+
+
+def places_of(words: NDArray, places: ArrayLike | None) -> NDArray:
+    """Return one place for each of the words (..., n, d_k)."""
+    n = words.shape[-2]
+    if places is None:
+        return np.arange(n)
+    places = finite_array("places", places)
+    _need_shape("places", places, "(n,), one for each word of x,", (n,))
+    return places
+
+
+def finite_base(base: float) -> float:
+    """Return the base of frequencies: a positive number."""
+    if not 0 < base < np.inf:
+        raise ValueError(f"base is {base}; it must be a positive number, such as 10000")
+    return base
+
+
 def need_equal_heads(d_model: int, num_heads: int) -> None:
     """Refuse sizes of a layer in which the heads would differ."""
     if num_heads < 1 or d_model < 1 or d_model % num_heads:
         raise ValueError(
             f"d_model {d_model} cannot be shared equally by {num_heads} heads; "
             f"choose a num_heads that divides it"
+        )
+
+
+def need_equal_groups(num_heads: int, num_kv_heads: int) -> None:
+    """Refuse key/value heads that would serve unequal numbers of query heads."""
+    if not _divides(num_kv_heads, num_heads):
+        raise ValueError(
+            f"{num_heads} heads cannot share {num_kv_heads} key/value heads equally; "
+            f"choose a num_kv_heads of {_divisors(num_heads)}"
         )
 
 
@@ -199,11 +229,17 @@ def layer_matrices(
             f"for each head and no empty axis"
         )
     h, d_model, d_k = w_q.shape
-    _need_shape("w_k", w_k, "(h, d_model, d_k), as w_q has", (h, d_model, d_k))
-    if w_v.ndim != 3 or w_v.shape[:2] != (h, d_model) or w_v.shape[2] == 0:
+    if w_k.ndim != 3 or w_k.shape[1:] != (d_model, d_k) or not _divides(len(w_k), h):
         raise ValueError(
-            f"w_v has shape {w_v.shape}; with w_q of shape {w_q.shape} it needs "
-            f"(h, d_model, d_v) = ({h}, {d_model}, d_v)"
+            f"w_k has shape {w_k.shape}; with w_q of shape {w_q.shape} it needs "
+            f"(g, d_model, d_k) = (g, {d_model}, {d_k}), where g, the number of "
+            f"key/value heads, is {_divisors(h)}"
+        )
+    g = len(w_k)
+    if w_v.ndim != 3 or w_v.shape[:2] != (g, d_model) or w_v.shape[2] == 0:
+        raise ValueError(
+            f"w_v has shape {w_v.shape}; with w_k of shape {w_k.shape} it needs "
+            f"(g, d_model, d_v) = ({g}, {d_model}, d_v)"
         )
     _need_shape("w_o", w_o, "(h*d_v, d_model)", (h * w_v.shape[2], d_model))
     return w_q, w_k, w_v, w_o
@@ -238,6 +274,38 @@ def layer_words(
     return x, context, dtype
 
 
+def need_same_text(
+    cache_of: object, layer: object, kept: NDArray, new: NDArray, x: NDArray
+) -> None:
+    """Refuse words that cannot stand behind those whose keys a cache has kept."""
+    front = kept.shape[:-3]
+    if cache_of is not layer:
+        needed = _shape_of(*new.shape[:-2], "words", new.shape[-1])
+        raise ValueError(
+            f"cache holds keys of shape {kept.shape} of another layer, and this layer "
+            f"makes keys of shape {needed}; make a KeyValueCache() for each layer"
+        )
+    if new.shape[:-3] != front:
+        raise ValueError(
+            f"x has shape {x.shape}, but cache holds keys of shape {kept.shape}: it "
+            f"needs x of shape {_shape_of(*front, 'words', x.shape[-1])}"
+        )
+    if new.dtype != kept.dtype:
+        raise ValueError(
+            f"x of shape {x.shape} is computed in {new.dtype}, but cache holds keys of "
+            f"shape {kept.shape} in {kept.dtype}; use one dtype for the whole text"
+        )
+
+
+def need_no_context(context: NDArray | None, cache: object) -> None:
+    """Refuse words of another text beside a cache, which keeps the words of x."""
+    if context is not None and cache is not None:
+        raise ValueError(
+            f"context has shape {context.shape}, but with a cache the words of x look "
+            f"at those before them: leave context out, or the cache"
+        )
+
+
 def cast(name: str, array: NDArray, dtype: np.dtype) -> NDArray:
     """Return a result in the caller's dtype, if that holds its numbers."""
     with np.errstate(over="ignore"):
@@ -259,6 +327,37 @@ def _words(name: str, array: ArrayLike, d_model: int) -> NDArray:
             f"layer's weights were made for d_model {d_model}"
         )
     return array
+
+
+def _mask(mask: ArrayLike, shape: tuple[int, ...]) -> NDArray:
+    mask = np.asarray(mask)
+    if mask.dtype != bool and not np.issubdtype(mask.dtype, np.floating):
+        raise ValueError(
+            f"mask has dtype {mask.dtype}; use boolean (True = may attend) or float "
+            f"(added to the scores, -inf = may not attend)"
+        )
+    if _broadcast(mask.shape, shape) != shape:
+        raise ValueError(
+            f"mask has shape {mask.shape}, which does not broadcast to the scores' "
+            f"shape {shape} = (..., n_q, n_k)"
+        )
+    if mask.dtype != bool and (np.isnan(mask).any() or (mask == np.inf).any()):
+        raise ValueError("mask holds NaN or +inf; to forbid a key use -inf")
+    return mask
+
+
+def _divides(g: int, h: int) -> bool:
+    return g > 0 and h % g == 0
+
+
+def _divisors(h: int) -> str:
+    """Say which numbers divide `h`: "1, 2, 4 or 8"."""
+    *most, last = (str(g) for g in range(1, h + 1) if h % g == 0)
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _shape_of(*sizes: object) -> str:
+    return f"({', '.join(map(str, sizes))})"
 
 
 def _need_shape(name: str, array: NDArray, letters: str, shape: tuple) -> None:

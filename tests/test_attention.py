@@ -1,8 +1,10 @@
 """The core, held against the paper's equations, PyTorch and its own docstrings."""
 
+import copy
 import math
 import os
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -12,10 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from mha_utils import (
+    KeyValueCache,
     MultiHeadAttention,
     causal_mask,
     merge_heads,
     padding_mask,
+    rotate,
     scaled_dot_product_attention,
     softmax,
     split_heads,
@@ -28,6 +32,7 @@ TORCH = torch_reference.read()
 DTYPES = (np.float16, np.float32, np.float64)
 TOLERANCE = {np.float16: 4e-3, np.float32: 1e-5, np.float64: 1e-12}
 few = st.integers(1, 4)
+grouped = st.sampled_from([(2, 1), (4, 1), (4, 2), (6, 2), (6, 3)])  # h, g
 seeds = st.integers(0, 2**32 - 1)
 no_numbers = {"NaN": np.nan, "infinity": np.inf, "minus infinity": -np.inf}
 
@@ -46,13 +51,15 @@ def frozen(array):
     return array
 
 
-def weights_of_a_layer(h=3, d=6, d_k=2, d_v=4, *, biased=True, seed=0, dtype=float):
+def weights_of_a_layer(
+    h=3, d=6, d_k=2, d_v=4, *, g=None, biased=True, seed=0, dtype=float
+):
     """d_k, d_v and d/h all differ, so that none can stand for another."""
-    rng = np.random.default_rng(seed)
-    shapes = {"w_q": (h, d, d_k), "w_k": (h, d, d_k), "w_v": (h, d, d_v)}
+    rng, g = np.random.default_rng(seed), g or h
+    shapes = {"w_q": (h, d, d_k), "w_k": (g, d, d_k), "w_v": (g, d, d_v)}
     shapes |= {"w_o": (h * d_v, d)}
     if biased:
-        shapes |= {"b_q": (h, d_k), "b_k": (h, d_k), "b_v": (h, d_v), "b_o": (d,)}
+        shapes |= {"b_q": (h, d_k), "b_k": (g, d_k), "b_v": (g, d_v), "b_o": (d,)}
     return {
         name: rng.normal(0, 0.7, shape).astype(dtype) for name, shape in shapes.items()
     }
@@ -110,7 +117,11 @@ def layer_in_loops(x, context, masks, w_q, w_k, w_v, w_o, **biases):
     for i in range(len(w_q)):
         query, key, value = (
             project_in_loops(
-                words, matrices[i], biases[name][i] if name in biases else None
+                words,
+                matrices[i // (len(w_q) // len(matrices))],
+                biases[name][i // (len(w_q) // len(matrices))]
+                if name in biases
+                else None,
             )
             for words, matrices, name in (
                 (x, w_q, "b_q"),
@@ -145,11 +156,19 @@ def test_attention_is_equation_1(n_q, n_k, d_k, d_v, kind, seed):
     close(weights, loop_weights)
 
 
-@given(few, few, few, few, few, few, st.booleans(), st.booleans(), mask_kinds, seeds)
+@given(
+    grouped | few.map(lambda h: (h, h)),
+    *[few] * 5,
+    st.booleans(),
+    st.booleans(),
+    mask_kinds,
+    seeds,
+)
 def test_layer_is_the_loop_over_heads(
-    h, d, d_k, d_v, n_q, n_k, biased, crossed, kind, seed
+    heads, d, d_k, d_v, n_q, n_k, biased, crossed, kind, seed
 ):
-    arrays = weights_of_a_layer(h, d, d_k, d_v, biased=biased, seed=seed)
+    h, g = heads
+    arrays = weights_of_a_layer(h, d, d_k, d_v, g=g, biased=biased, seed=seed)
     x, context = normal(n_q, d, seed=seed + 1), normal(n_k, d, seed=seed + 2)
     asked = context if crossed else x
     mask = a_mask(kind, (h, n_q, len(asked)), seed)
@@ -186,7 +205,7 @@ def test_agrees_with_stored_answers_of_torch(case):
     compare_with_torch(*TORCH[case])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def torch():
     try:
         import torch
@@ -195,6 +214,49 @@ def torch():
             pytest.fail("torch is not installed, but CI must compare with it")
         pytest.skip("torch is not installed; its stored answers were compared")
     return torch
+
+
+@pytest.mark.filterwarnings("default")
+@given(
+    grouped,
+    st.sampled_from([(), (2,)]),
+    few,
+    few,
+    mask_kinds,
+    st.sampled_from([np.float32, np.float64]),
+    seeds,
+)
+def test_live_torch_shares_keys_and_values_between_the_same_heads(
+    torch, heads, batch, n_q, n_k, kind, dtype, seed
+):
+    (h, g), d = heads, 6
+    mha = a_layer(h, d, g=g, seed=seed)
+    x = normal(*batch, n_q, d, seed=seed, dtype=dtype)
+    context = normal(*batch, n_k, d, seed=seed + 1, dtype=dtype)
+    allowed = a_mask(kind, (h, n_q, n_k), seed)
+    if allowed is not None:
+        allowed[..., 0] = allowed.dtype == bool  # a row of nothing is NaN in some torch
+        allowed = allowed.astype(dtype if kind == "float" else bool)
+    mask = allowed if allowed is None else allowed[None]
+    query, key, value = (
+        torch.from_numpy(
+            (words[..., None, :, :] @ matrix + bias[:, None]).astype(dtype)
+        )
+        for words, matrix, bias in (
+            (x, mha.w_q, mha.b_q),
+            (context, mha.w_k, mha.b_k),
+            (context, mha.w_v, mha.b_v),
+        )
+    )
+    theirs = torch.nn.functional.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=None if allowed is None else torch.from_numpy(allowed),
+        enable_gqa=True,
+    )
+    tolerance = 20 * TOLERANCE[dtype]
+    close(mha.head_outputs(x, context, mask if batch else allowed), theirs, tolerance)
 
 
 @pytest.mark.filterwarnings("default")
@@ -435,13 +497,14 @@ def test_row_that_may_attend_to_nothing_still_gets_the_output_bias():
 
 
 @pytest.mark.parametrize(
-    "shape", [(), (5,), (4, 1), (4, 5), (3, 4, 5), (2, 1, 4, 5), (2, 3, 4, 5)]
+    "shape", [(), (5,), (4, 1), (4, 5), (6, 4, 5), (2, 1, 4, 5), (2, 6, 4, 5)]
 )
 @pytest.mark.parametrize("kind", ["boolean", "float"])
-def test_mask_broadcasts_to_heads_and_sentences(shape, kind):
-    mha, x, context = a_layer(), normal(2, 4, 6), normal(2, 5, 6, seed=1)
+@pytest.mark.parametrize("g", [6, 3, 1])
+def test_mask_broadcasts_to_heads_and_sentences(shape, kind, g):
+    mha, x, context = a_layer(6, g=g), normal(2, 4, 6), normal(2, 5, 6, seed=1)
     mask = a_mask(kind, shape, seed=3)
-    full = np.broadcast_to(mask, (2, 3, 4, 5))
+    full = np.broadcast_to(mask, (2, 6, 4, 5))
     output, weights = mha(x, context, mask)
     for b in range(2):
         alone = mha(x[b], context[b], full[b])
@@ -451,10 +514,14 @@ def test_mask_broadcasts_to_heads_and_sentences(shape, kind):
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (2, 4, 5), (1, 2, 3, 4, 5), (5, 4)])
-def test_mask_that_does_not_fit_is_refused(shape):
+@pytest.mark.parametrize("g", [3, 1])
+def test_mask_that_does_not_fit_is_refused(shape, g):
     x, context = normal(4, 6), normal(5, 6)
     with raises("mask has shape", str(shape), "(3, 4, 5) = (..., n_q, n_k)"):
-        a_layer()(x, context, np.ones(shape, bool))
+        a_layer(g=g)(x, context, np.ones(shape, bool))
+    one_head = (x, context, context, np.ones((2, *shape), bool))
+    with raises("mask has shape", str((2, *shape)), "(4, 5) = (..., n_q, n_k)"):
+        scaled_dot_product_attention(*one_head)
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, complex, object, str])
@@ -553,6 +620,71 @@ def test_positions_need_pairs(d):
         positions(5, d)
 
 
+@given(few, few, st.floats(2, 1e6), seeds)
+def test_rotation_is_the_papers_formula(n, pairs, base, seed):
+    """Su et al. 2021, equation (34), one pair at a time."""
+    x, places = normal(n, 2 * pairs, seed=seed), 50 * normal(n, seed=seed + 1)
+    rotated = rotate(x, places, base=base)
+    for p, i in np.ndindex(n, pairs):
+        angle = places[p] * base ** (-2 * i / (2 * pairs))
+        turn = [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+        close(rotated[p, 2 * i : 2 * i + 2], turn @ x[p, 2 * i : 2 * i + 2])
+
+
+@given(few, st.integers(-3000, 3000), few, seeds)
+def test_scores_of_rotated_words_depend_on_their_distance_alone(n, moved, pairs, seed):
+    query, key = (normal(n, 2 * pairs, seed=seed + i) for i in range(2))
+    here, there = np.arange(n), np.arange(n) + moved
+    scores = rotate(query, here) @ rotate(key, here).T
+    close(rotate(query, there) @ rotate(key, there).T, scores, 1e-10)
+    close(np.diag(scores), (query * key).sum(-1))
+
+
+def test_rotation_counts_places_from_zero_with_base_10000_and_along_the_words():
+    x = normal(2, 3, 5, 6)
+    close(rotate(x), rotate(x, range(5), base=10_000))
+    close(rotate(x)[1, 2], rotate(x[1, 2], [0, 1, 2, 3, 4]))
+    assert (rotate(x)[..., 0, :] == x[..., 0, :]).all()
+    assert rotate(np.ones((0, 4))).shape == (0, 4)
+    assert rotate([[1, 0]], [0]).tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rotation_keeps_dtype_and_lengths(dtype):
+    x = frozen(normal(5, 6, dtype=dtype))
+    assert rotate(x).dtype == dtype
+    close(rotate(x), rotate(x.astype(float)), TOLERANCE[dtype])
+    close(
+        np.linalg.norm(rotate(x).astype(float), axis=-1),
+        np.linalg.norm(x.astype(float), axis=-1),
+        TOLERANCE[dtype],
+    )
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "pieces"),
+    [
+        (np.ones((5, 3)), {}, ["x has shape (5, 3)", "even d_k"]),
+        (np.ones((5, 0)), {}, ["x has shape (5, 0)", "at least 2"]),
+        (np.ones(4), {}, ["x has shape (4,)", "(..., words, d_k)"]),
+        (np.full((1, 2), np.nan), {}, ["x of shape (1, 2)", "NaN"]),
+        (
+            np.ones((5, 4)),
+            {"places": range(4)},
+            ["places has shape (4,)", "(n,)", "(5,)"],
+        ),
+        (np.ones((5, 4)), {"places": 3}, ["places has shape ()", "(5,)"]),
+        (np.ones((1, 4)), {"places": [np.inf]}, ["places", "infinity"]),
+        (np.ones((5, 4)), {"base": 0}, ["base is 0", "positive"]),
+        (np.ones((5, 4)), {"base": np.inf}, ["base is inf", "positive"]),
+        (np.full((2, 2), 6.5e4, np.float16), {}, ["rotated overflows float16"]),
+    ],
+)
+def test_rotation_refuses(x, options, pieces):
+    with raises(*pieces):
+        rotate(x, **options)
+
+
 @given(array_shapes(max_dims=2, max_side=3), st.integers(0, 4), few, st.integers(0, 3))
 def test_merge_is_the_inverse_of_split(front, n, h, d):
     x = np.arange(math.prod(front) * n * h * d).reshape(*front, n, h * d)
@@ -581,9 +713,10 @@ def test_split_and_merge_need_enough_axes():
         merge_heads(np.ones((5, 6)))
 
 
-@given(few, seeds, st.booleans())
-def test_contributions_sum_to_the_output_less_its_bias(h, seed, biased):
-    mha, x = a_layer(h, biased=biased, seed=seed), normal(2, 5, 6, seed=seed)
+@given(grouped | few.map(lambda h: (h, h)), seeds, st.booleans())
+def test_contributions_sum_to_the_output_less_its_bias(heads, seed, biased):
+    h, g = heads
+    mha, x = a_layer(h, g=g, biased=biased, seed=seed), normal(2, 5, 6, seed=seed)
     context, mask = normal(2, 3, 6, seed=seed + 1), a_mask("boolean", (5, 3), seed)
     output, _ = mha(x, context, mask)
     parts = mha.contributions(x, context, mask)
@@ -643,9 +776,40 @@ def test_one_context_serves_a_batch():
         close(weights[b], mha(x[b], context)[1])
 
 
+@given(grouped, seeds)
+def test_shared_keys_and_values_are_equal_ones_of_all_heads_in_a_group(heads, seed):
+    h, g = heads
+    arrays = weights_of_a_layer(h, g=g, seed=seed)
+    repeated = {
+        name: np.repeat(array, h // g, axis=0) if name[2] in "kv" else array
+        for name, array in arrays.items()
+    }
+    shared, whole = MultiHeadAttention(**arrays), MultiHeadAttention(**repeated)
+    x, context = normal(2, 5, 6, seed=seed), normal(3, 6, seed=seed + 1)
+    for one, other in zip(shared(x, context), whole(x, context)):
+        close(one, other)
+
+
+def test_shared_keys_and_values_are_not_copied(monkeypatch):
+    seen = []
+
+    def attend(query, key, value, mask):
+        seen[:] = query, key, value
+        return right(query, key, value, mask)
+
+    right = sys.modules["mha_utils.attention"]._attend
+    monkeypatch.setattr("mha_utils.attention._attend", attend)
+    a_layer(6, g=2)(normal(2, 5, 6))
+    query, key, value = seen
+    assert np.broadcast_shapes(query.shape, key.shape) == (2, 2, 3, 5, 2)
+    assert key.size == 2 * 2 * 5 * 2 and value.size == 2 * 2 * 5 * 4
+    assert all(array.base is not None for array in seen)
+
+
 @pytest.mark.parametrize(("n_q", "n_k"), [(0, 3), (3, 0), (0, 0)])
-def test_no_words_is_no_error(n_q, n_k):
-    mha = a_layer()
+@pytest.mark.parametrize("g", [3, 1])
+def test_no_words_is_no_error(n_q, n_k, g):
+    mha = a_layer(g=g)
     output, weights = mha(np.ones((n_q, 6)), np.ones((n_k, 6)))
     assert output.shape == (n_q, 6) and weights.shape == (3, n_q, n_k)
     assert n_k or (output == mha.b_o).all()
@@ -654,20 +818,158 @@ def test_no_words_is_no_error(n_q, n_k):
     assert one_head[0].shape == (n_q, 2) and not one_head[0].any()
 
 
+def pieces_of(x, cuts):
+    """Cut the words (..., n, d) before each word in `cuts`."""
+    return np.split(x, sorted(cuts), axis=-2)
+
+
+@given(
+    grouped | few.map(lambda h: (h, h)),
+    st.sampled_from([(), (2,), (2, 3)]),
+    st.integers(0, 12),
+    st.lists(st.integers(0, 12), max_size=6),
+    st.sampled_from(DTYPES),
+    seeds,
+)
+def test_cache_gives_what_one_causal_call_gives(heads, batch, n, cuts, dtype, seed):
+    h, g = heads
+    mha, cache = a_layer(h, g=g, seed=seed), KeyValueCache()
+    x = normal(*batch, n, 6, seed=seed, dtype=dtype)
+    output, weights = mha(x, mask=causal_mask(n))
+    done = 0
+    for piece in pieces_of(x, [min(cut, n) for cut in cuts]):
+        new_output, new_weights = mha(piece, cache=cache)
+        rows = slice(done, done := done + piece.shape[-2])
+        assert new_output.dtype == new_weights.dtype == dtype
+        close(new_output, output[..., rows, :], 10 * TOLERANCE[dtype])
+        close(new_weights, weights[..., rows, :done], TOLERANCE[dtype])
+        assert cache.num_words == done
+        numbers = math.prod(batch) * g * done * (mha.d_k + mha.d_v)
+        assert cache.nbytes == numbers * max(4, np.dtype(dtype).itemsize)
+
+
+@given(st.integers(1, 8), st.lists(st.integers(0, 8), max_size=3), mask_kinds, seeds)
+def test_a_mask_forbids_beside_what_the_cache_forbids(n, cuts, kind, seed):
+    mha, cache, x = a_layer(4, g=2, seed=seed), KeyValueCache(), normal(2, n, 6)
+    mask = a_mask(kind, (2, 4, n, n), seed)
+    causal = np.where(causal_mask(n), 0 if mask is None else mask, -np.inf)
+    if kind == "boolean":
+        causal = causal_mask(n) & mask
+    output, weights = mha(x, mask=causal)
+    done = 0
+    for piece in pieces_of(x, [min(cut, n) for cut in cuts]):
+        rows = slice(done, done := done + piece.shape[-2])
+        more = mask if mask is None else mask[..., rows, :done]
+        new_output, new_weights = mha(piece, mask=more, cache=cache)
+        close(new_output, output[:, rows])
+        close(new_weights, weights[..., rows, :done])
+
+
+def test_a_copied_cache_goes_on_by_itself():
+    mha, cache, x = a_layer(), KeyValueCache(), normal(5, 6)
+    mha(x[:3], cache=cache)
+    other = copy.deepcopy(cache)
+    mha(-x[3:], cache=other)
+    close(mha(x[3:], cache=cache)[0], mha(x, mask=causal_mask(5))[0][3:])
+    assert (cache.num_words, other.num_words) == (5, 5)
+
+
+def test_a_cache_that_took_words_one_by_one_was_moved_a_few_times():
+    mha, cache, moved = a_layer(), KeyValueCache(), set()
+    for word in normal(500, 1, 6):
+        mha(word, cache=cache)
+        moved.add(cache._keys.__array_interface__["data"])
+    assert len(moved) < 12
+
+
+REFUSED_WITH_A_CACHE = {
+    "another layer": (
+        lambda: a_layer(),
+        {},
+        ["cache holds keys of shape (2, 3, 4, 2)", "another layer", "(2, 3, words, 2)"],
+    ),
+    "a layer of another size": (
+        lambda: a_layer(6, g=2, d_k=5),
+        {},
+        ["cache holds keys of shape (2, 3, 4, 2)", "another layer", "(2, 2, words, 5)"],
+    ),
+    "another number of sentences": (
+        None,
+        {"x": normal(3, 1, 6)},
+        ["x has shape (3, 1, 6)", "(2, 3, 4, 2)", "x of shape (2, words, 6)"],
+    ),
+    "a batch no more": (
+        None,
+        {"x": normal(1, 6)},
+        ["x has shape (1, 6)", "(2, 3, 4, 2)", "x of shape (2, words, 6)"],
+    ),
+    "another dtype": (
+        None,
+        {"x": normal(2, 1, 6, dtype=np.float32)},
+        ["x of shape (2, 1, 6)", "float32", "(2, 3, 4, 2)", "float64", "one dtype"],
+    ),
+    "a context": (
+        None,
+        {"context": normal(2, 5, 6)},
+        ["context has shape (2, 5, 6)", "cache"],
+    ),
+    "a mask of the new words alone": (
+        None,
+        {"mask": np.ones((2, 2), bool)},
+        ["mask has shape (2, 2)", "(2, 3, 2, 6) = (..., n_q, n_k)"],
+    ),
+    "words of another width": (None, {"x": normal(2, 1, 5)}, ["x has shape (2, 1, 5)"]),
+    "no number": (None, {"x": np.full((2, 1, 6), np.nan)}, ["x", "NaN"]),
+    "scores that overflow": (None, {"x": np.full((2, 1, 6), 1e200)}, ["overflows"]),
+    "an output that overflows": (None, {"b_o": 1e308}, ["output overflows float64"]),
+}
+
+
+@pytest.mark.parametrize(
+    ("layer", "more", "pieces"), REFUSED_WITH_A_CACHE.values(), ids=REFUSED_WITH_A_CACHE
+)
+def test_a_refused_call_leaves_the_cache_as_it_was(layer, more, pieces):
+    mha, cache, x = a_layer(), KeyValueCache(), normal(2, 6, 6)
+    whole, _ = mha(x, mask=causal_mask(6))
+    mha(x[:, :4], cache=cache)
+    nbytes, b_o = cache.nbytes, mha.b_o.copy()
+    given = {"x": x[:, 4:]} | more
+    if given.pop("b_o", None):
+        mha.b_o[:] = np.inf
+    with raises(*pieces):
+        (layer() if layer else mha)(**given, cache=cache)
+    mha.b_o[:] = b_o
+    assert (cache.num_words, cache.nbytes) == (4, nbytes)
+    close(mha(x[:, 4:], cache=cache)[0], whole[:, 4:])
+
+
+def test_a_cache_whose_first_call_was_refused_is_as_new():
+    cache, x = KeyValueCache(), normal(5, 6)
+    with raises("NaN"):
+        a_layer()(np.full((2, 4, 6), np.nan), cache=cache)
+    with raises("mask has shape"):
+        a_layer(6, g=2)(normal(2, 4, 6), mask=np.ones((9, 9), bool), cache=cache)
+    assert (cache.num_words, cache.nbytes) == (0, 0)
+    close(a_layer()(x, cache=cache)[0], a_layer()(x, mask=causal_mask(5))[0])
+
+
 def test_sizes_are_known():
     mha = a_layer()
     assert (mha.num_heads, mha.d_model, mha.d_k, mha.d_v) == (3, 6, 2, 4)
+    assert (mha.num_kv_heads, a_layer(6, g=2).num_kv_heads) == (3, 2)
 
 
-def test_num_parameters_counts_all_weights_and_biases():
+@pytest.mark.parametrize("g", [3, 1])
+def test_num_parameters_counts_all_weights_and_biases(g):
     for biased in (True, False):
-        arrays = weights_of_a_layer(biased=biased)
+        arrays = weights_of_a_layer(g=g, biased=biased)
         count = sum(array.size for array in arrays.values())
         assert MultiHeadAttention(**arrays).num_parameters == count
 
 
-def test_weights_read_back_as_they_were_given():
-    arrays = weights_of_a_layer()
+@pytest.mark.parametrize("g", [3, 1])
+def test_weights_read_back_as_they_were_given(g):
+    arrays = weights_of_a_layer(g=g)
     mha = MultiHeadAttention(**arrays)
     for name, array in arrays.items():
         np.testing.assert_array_equal(getattr(mha, name), array)
@@ -676,8 +978,9 @@ def test_weights_read_back_as_they_were_given():
 @pytest.mark.parametrize(
     "name", ["w_q", "w_k", "w_v", "w_o", "b_q", "b_k", "b_v", "b_o"]
 )
-def test_weights_changed_in_place_take_effect(name):
-    arrays, x = weights_of_a_layer(), normal(5, 6)
+@pytest.mark.parametrize("g", [3, 1])
+def test_weights_changed_in_place_take_effect(name, g):
+    arrays, x = weights_of_a_layer(g=g), normal(5, 6)
     mha = MultiHeadAttention(**arrays)
     before = mha(x)
     getattr(mha, name)[0] *= -2
@@ -710,6 +1013,25 @@ def test_random_layer(num_heads):
     assert (mha.w_q != MultiHeadAttention.random(64, num_heads, seed=6).w_q).all()
     assert mha.b_q is mha.b_k is mha.b_v is mha.b_o is None
     assert MultiHeadAttention.random(1, 1, seed=None).num_parameters == 4
+
+
+@pytest.mark.parametrize("g", [8, 4, 2, 1])
+def test_random_layer_with_shared_keys(g):
+    mha = MultiHeadAttention.random(64, 8, num_kv_heads=g, seed=5)
+    assert (mha.num_heads, mha.num_kv_heads) == (8, g)
+    assert mha.num_parameters == 2 * 64 * 64 + 2 * 64 * 8 * g
+    assert mha.w_k.shape == mha.w_v.shape == (g, 64, 8)
+    assert abs(mha.w_k.var() * 64 - 1) < 0.15 and (mha.w_k != mha.w_v).all()
+    if g == 8:
+        whole = MultiHeadAttention.random(64, 8, seed=5)
+        for name in ("w_q", "w_k", "w_v", "w_o"):
+            assert (getattr(mha, name) == getattr(whole, name)).all()
+
+
+@pytest.mark.parametrize("g", [0, -1, 3, 5, 16])
+def test_random_layer_needs_equal_groups(g):
+    with raises("8 heads", f"{g} key/value heads", "1, 2, 4 or 8"):
+        MultiHeadAttention.random(64, 8, num_kv_heads=g, seed=0)
 
 
 @pytest.mark.parametrize(("d_model", "num_heads"), [(8, 3), (8, 0), (0, 1), (2, 4)])
@@ -837,15 +1159,19 @@ def test_attention_refuses_shapes_that_do_not_fit(shapes, pieces):
     [
         ("w_q", (6, 2), ["(h, d_model, d_k)"]),
         ("w_q", (3, 6, 0), ["(h, d_model, d_k)", "no empty axis"]),
-        ("w_k", (3, 6, 4), ["(h, d_model, d_k)", "(3, 6, 2)"]),
-        ("w_k", (2, 6, 2), ["(h, d_model, d_k)", "(3, 6, 2)"]),
-        ("w_v", (3, 5, 4), ["(h, d_model, d_v)", "(3, 6, d_v)"]),
-        ("w_v", (6, 4), ["(h, d_model, d_v)", "(3, 6, d_v)"]),
-        ("w_v", (3, 6, 0), ["(h, d_model, d_v)", "(3, 6, d_v)"]),
+        ("w_k", (3, 6, 4), ["(g, d_model, d_k)", "(g, 6, 2)", "1 or 3"]),
+        ("w_k", (2, 6, 2), ["(g, d_model, d_k)", "(g, 6, 2)", "1 or 3"]),
+        ("w_k", (0, 6, 2), ["(g, d_model, d_k)", "(g, 6, 2)", "1 or 3"]),
+        ("w_k", (6, 6, 2), ["(g, d_model, d_k)", "(g, 6, 2)", "1 or 3"]),
+        ("w_k", (6, 2), ["(g, d_model, d_k)", "(g, 6, 2)", "1 or 3"]),
+        ("w_v", (1, 6, 4), ["(g, d_model, d_v)", "(3, 6, d_v)"]),
+        ("w_v", (3, 5, 4), ["(g, d_model, d_v)", "(3, 6, d_v)"]),
+        ("w_v", (6, 4), ["(g, d_model, d_v)", "(3, 6, d_v)"]),
+        ("w_v", (3, 6, 0), ["(g, d_model, d_v)", "(3, 6, d_v)"]),
         ("w_o", (6, 12), ["(h*d_v, d_model)", "(12, 6)"]),
         ("b_q", (2,), ["(h, d_k)", "(3, 2)"]),
-        ("b_k", (6,), ["(h, d_k)", "(3, 2)"]),
-        ("b_v", (3, 2), ["(h, d_v)", "(3, 4)"]),
+        ("b_k", (6,), ["(g, d_k)", "(3, 2)"]),
+        ("b_v", (3, 2), ["(g, d_v)", "(3, 4)"]),
         ("b_o", (12,), ["(d_model,)", "(6,)"]),
     ],
 )

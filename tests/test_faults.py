@@ -161,6 +161,55 @@ def other_rows(change):
     return contributions
 
 
+def seen_copied(right, query, key, value, mask):
+    """Give each query head its own copy: the same answer, and nothing is shared."""
+    r = query.shape[-3] // key.shape[-3]
+    return right(query, key.repeat(r, -3), value.repeat(r, -3), mask)
+
+
+def served_in_turn(right, query, key, value, mask):
+    """Let query head i read key/value head i % g."""
+    g = key.shape[-3]
+    turn = np.arange(query.shape[-3]) % g
+    right(query, key, value, mask)
+    return right(query, key[..., turn, :, :], value[..., turn, :, :], mask)
+
+
+def other_cache(change):
+    """Change keys and values that the cache gives: `change(cache, n, key, value)`."""
+
+    def behind(right, cache, layer, x, key, value):
+        n = cache.num_words
+        return change(n, *right(cache, layer, x, key, value))
+
+    return behind
+
+
+def counted_too_early(right, cache, layer, x, key, value):
+    both = right(cache, layer, x, key, value)
+    cache.num_words += x.shape[-2]
+    return both
+
+
+def other_turn(change):
+    """Rotate by `change(x, places, base)`: other arguments of the right function."""
+
+    def rotate(right, x, places=None, *, base=10000.0):
+        right(x, places, base=base)
+        x = np.asarray(x)
+        places = np.arange(x.shape[-2]) if places is None else np.asarray(places)
+        return change(right, x, places, base)
+
+    return rotate
+
+
+def halves_for_pairs(right, x, places, base):
+    """Turn number i with number i + d_k/2."""
+    d = x.shape[-1]
+    there = np.arange(d).reshape(2, -1).T.ravel()
+    return right(x[..., there], places, base=base)[..., np.argsort(there)]
+
+
 # ---- wrong words, heads and maps
 def kind(**others):
     """Take characters of one kind for those of another."""
@@ -410,17 +459,102 @@ FAULTS = {
         ),
         "context ignored": (
             f"{LAYER}._heads",
-            lambda right, layer, x, context, mask: (
-                right(layer, x, context, mask),
-                right(layer, x, None, mask),
+            lambda right, layer, x, context, mask, cache=None: (
+                right(layer, x, context, mask, cache),
+                right(layer, x, None, mask, cache),
             )[1],
         ),
         "context asked by itself": (
             f"{LAYER}._heads",
-            lambda right, layer, x, context, mask: (
-                right(layer, x, context, mask),
-                right(layer, x if context is None else context, context, mask),
+            lambda right, layer, x, context, mask, cache=None: (
+                right(layer, x, context, mask, cache),
+                right(layer, x if context is None else context, context, mask, cache),
             )[1],
+        ),
+        "keys and values copied": ("attention._attend_in_groups", seen_copied),
+        "heads share in turn": ("attention._attend_in_groups", served_in_turn),
+        "masks of shared heads in another order": (
+            "attention._in_groups",
+            lambda right, heads, g: (
+                right(heads, g)[..., ::-1, :, :]
+                if heads.dtype == bool
+                else right(heads, g)
+            ),
+        ),
+        "new words see those after them": (
+            "attention._only_before",
+            lambda right, mask, n_q, n_k: (
+                np.ones((n_q, n_k), bool) if mask is None else right(mask, n_q, n_k)
+            ),
+        ),
+        "new words counted from the first": (
+            "attention._only_before",
+            lambda right, mask, n_q, n_k: (
+                right(mask, n_q, n_k) & np.tri(n_q, n_k) > 0
+                if mask is None
+                else right(mask, n_q, n_k)
+            ),
+        ),
+        "a mask instead of the cache's": (
+            "attention._only_before",
+            lambda right, mask, n_q, n_k: (
+                right(mask, n_q, n_k) if mask is None else mask
+            ),
+        ),
+        "the new before the kept": (
+            "attention.KeyValueCache._behind",
+            other_cache(
+                lambda n, key, value: (
+                    np.roll(key, -n, axis=-2),
+                    np.roll(value, -n, axis=-2),
+                )
+            ),
+        ),
+        "kept values of the first word": (
+            "attention.KeyValueCache._behind",
+            other_cache(
+                lambda n, key, value: (
+                    key,
+                    np.concatenate([value[..., :1, :]] * n + [value[..., n:, :]], -2)
+                    if n
+                    else value,
+                )
+            ),
+        ),
+        "kept although refused": (
+            "attention.KeyValueCache._behind",
+            counted_too_early,
+        ),
+        "cache without room": (
+            "attention._append",
+            lambda right, rows, n, new: np.concatenate([rows[..., :n, :], new], -2),
+        ),
+        "bytes with the room": (
+            "attention.KeyValueCache.nbytes",
+            lambda right, cache: cache._keys.nbytes + cache._values.nbytes,
+        ),
+        "turned backwards": (
+            "attention.rotate",
+            other_turn(lambda right, x, places, base: right(x, -places, base=base)),
+        ),
+        "turned by one place more": (
+            "attention.rotate",
+            other_turn(lambda right, x, places, base: right(x, places + 1, base=base)),
+        ),
+        "halves turned for pairs": ("attention.rotate", other_turn(halves_for_pairs)),
+        "all pairs turned alike": (
+            "attention.rotate",
+            other_turn(lambda right, x, places, base: right(x, places, base=1.0)),
+        ),
+        "turned by the base of always": (
+            "attention.rotate",
+            other_turn(lambda right, x, places, base: right(x, places)),
+        ),
+        "rotated forgets the dtype": (
+            "attention.rotate",
+            other_turn(
+                lambda right, x, places, base: right(x, places, base=base).astype(float)
+            ),
         ),
         "w_k reads the query matrices": (
             f"{LAYER}.w_k",
@@ -432,11 +566,13 @@ FAULTS = {
         ),
         "seed ignored": (
             f"{LAYER}.random",
-            lambda right, *sizes, seed: right(*sizes, seed=None),
+            lambda right, *sizes, seed, **more: right(*sizes, seed=None, **more),
         ),
         "random weights too large": (
             f"{LAYER}.random",
-            lambda right, d, *h, seed: scaled_layer(right(d, *h, seed=seed), d**0.5),
+            lambda right, d, *h, seed, **more: scaled_layer(
+                right(d, *h, seed=seed, **more), d**0.5
+            ),
         ),
     },
     "text": {
