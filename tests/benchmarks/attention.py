@@ -2,10 +2,13 @@
 
 Run with `python tests/benchmarks/attention.py`; needs torch. Prints for each size the
 median milliseconds of both and the median of the ratios of neighbouring runs, and then
-for 512 words what of it are matrix products, and what is softmax. Last come time and
-memory of one head with its map, and in blocks as lesson 4 teaches it.
+for 512 words what of it are matrix products, and what is softmax. Then come time and
+memory of one head with its map, and in blocks as lesson 4 teaches it. Last: eight heads
+that share two key/value heads beside eight of their own, and the last of 2,048 words
+with a cache beside all of them again.
 """
 
+import copy
 import statistics
 from functools import partial
 from pathlib import Path
@@ -15,7 +18,13 @@ import numpy as np
 import torch
 from beside import alternate
 
-from mha_utils import MultiHeadAttention, scaled_dot_product_attention, softmax
+from mha_utils import (
+    KeyValueCache,
+    MultiHeadAttention,
+    causal_mask,
+    scaled_dot_product_attention,
+    softmax,
+)
 
 LESSON = Path(__file__).parents[2] / "notebooks" / "04_concatenate_and_project.ipynb"
 
@@ -81,6 +90,28 @@ def taught():
     return names["in_blocks"], names["memory"]
 
 
+def sharing(n: int, d_model: int, num_kv_heads: int):
+    """Return a layer with so many key/value heads, and words for it, in float32."""
+    mha = MultiHeadAttention.random(
+        d_model, NUM_HEADS, num_kv_heads=num_kv_heads, seed=0
+    )
+    matrices = (w.astype(np.float32) for w in (mha.w_q, mha.w_k, mha.w_v, mha.w_o))
+    words = np.random.default_rng(1).normal(size=(n, d_model)).astype(np.float32)
+    return MultiHeadAttention(*matrices), words
+
+
+def last_word(mha, words):
+    """Return the layer's work on the last word alone, and on all words again."""
+    kept, mask = KeyValueCache(), causal_mask(len(words))
+    mha(words[:-2], cache=kept)
+    mha(words[-2:-1], cache=kept)  # the room for further words is made here
+
+    def step():
+        return mha(words[-1:], cache=copy.copy(kept))  # one word behind the same others
+
+    return step, lambda: mha(words, mask=mask)
+
+
 def main():
     """Print the tables."""
     torch.set_num_threads(2)
@@ -109,6 +140,21 @@ def main():
         print(f"{n} words, one head: in blocks {mine:.1f} ms, {small:.1f} MB")
         print(f"  with its map {peer:.1f} ms, {large:.1f} MB; ", end="")
         print(f"ratios {ratio:.2f}, {small / large:.3f}")
+    for n, d_model in SIZES[:-1]:
+        shared, whole = (partial(*sharing(n, d_model, g)) for g in (2, NUM_HEADS))
+        rounds, ratio = alternate(shared, whole, SECONDS)
+        mine, peer = (statistics.median(column) * 1e3 for column in zip(*rounds))
+        print(f"{n} words: 2 key/value heads {mine:.3f} ms, ", end="")
+        print(f"{NUM_HEADS} {peer:.3f} ms, ratio {ratio:.2f}")
+    for g in (NUM_HEADS, 2):
+        step, again = last_word(*sharing(2048, 512, g))
+        assert np.allclose(step()[0], again()[0][-1:], atol=1e-5)
+        rounds, ratio = alternate(step, again, SECONDS)
+        mine, peer = (statistics.median(column) * 1e3 for column in zip(*rounds))
+        print(
+            f"word 2048, {g} key/value heads: with a cache {mine:.2f} ms, all ", end=""
+        )
+        print(f"again {peer:.0f} ms, {1 / ratio:.0f} times faster")
 
 
 if __name__ == "__main__":
