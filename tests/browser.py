@@ -1,6 +1,7 @@
 """JupyterLab in a headless Chromium, for the tests and benchmarks of what readers see.
 
-Some go through Notebook 7 and Firefox too. JupyterLab is served to this machine alone, from a folder that it may write to.
+Some go through Notebook 7 and Firefox too. All is served to this machine alone, from a
+folder that it may write to.
 """
 
 import asyncio
