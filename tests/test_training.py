@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from mha_utils import scaled_dot_product_attention, split_heads
 from mha_utils.grammar import NUMBER, encode, sentences
+from mha_utils.scores import gold_mass
 from mha_utils.sentences import positions
 from mha_utils.training import (
     InkLayer,
@@ -249,6 +250,41 @@ def test_training_in_parts_stops_at_the_end():
     assert steps == [0, 10, 20, 25]
 
 
+def test_the_film_holds_the_layer_as_it_was():
+    training, good = Training(4, 1, steps=80), {}
+    while training.step < training.steps:
+        good[training.step] = training.layer.attend("the cat sat").weights
+        training.run(3)
+    good[80] = training.layer.attend("the cat sat").weights
+    assert list(training.film) == list(range(0, 81, 2))
+    for step in (0, 6, 24, 78, 80):  # those that both have
+        again = training.at(step).attend("the cat sat").weights
+        np.testing.assert_array_equal(again, good[step])
+    np.testing.assert_array_equal(  # the earlier one of two pictures
+        training.at(25).attend("the cat sat").weights, good[24]
+    )
+    assert training.layer.attend("the cat sat").weights is not good[80]
+    assert sum(a.nbytes for p in training.film.values() for a in p.values()) < 5e6
+
+
+@pytest.mark.parametrize(("steps", "pictures"), [(7, 8), (40, 41), (100, 41)])
+def test_the_film_has_at_most_forty_one_pictures(steps, pictures):
+    training = Training(2, 0, steps=steps)
+    training.run()
+    assert len(training.film) == pictures
+    assert min(training.film) == 0 and max(training.film) == steps
+
+
+def test_jobs_are_the_mass_on_the_right_word(trained):
+    jobs = trained.jobs()
+    some = sentences(500, 1, "structures")[:50]
+    maps = [(trained.attend(str(s)), s.links) for s in some]
+    for relation, mass in jobs.items():
+        wanted = gold_mass([(m, links[relation]) for m, links in maps])
+        np.testing.assert_allclose(mass, wanted, atol=1e-5)
+        assert mass.max() > 0.5  # one head has the job, or two share it
+
+
 def test_maps_of_a_sentence(trained):
     maps = trained.attend(SENTENCE)
     assert maps.tokens == ["<s>", *SENTENCE.lower().rstrip(".").split()]
@@ -303,7 +339,12 @@ def test_training_takes_one_thread_and_gives_the_others_back(monkeypatch):
         return {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
 
     seen, training = [], Training(2, 0)
-    monkeypatch.setattr(training, "_one_step", lambda: seen.append(threads()) or 1.0)
+
+    def one_step():
+        seen.append(threads())
+        return 1.0, {}
+
+    monkeypatch.setattr(training, "_loss_and_gradient", one_step)
     with threadpool_limits(2, user_api="blas"):
         before = threads()
         training.run(1)
