@@ -23,6 +23,7 @@ from mha_utils.attention import (
     split_heads,
 )
 from mha_utils.grammar import NUMBER, PAD, RELATIONS, Corpus, encode, sentences
+from mha_utils.guards import need_equal_groups
 from mha_utils.maps import AttentionMaps
 from mha_utils.text import START, words
 
@@ -39,32 +40,40 @@ class InkLayer:
         d_k = d_v = 48 / num_heads, so that the number of parameters stays the same.
     seed : int
         Of the random weights.
+    num_kv_heads : int, optional
+        How many heads of keys and values the heads share, as in `MultiHeadAttention`;
+        as many as heads if not given.
 
     Attributes
     ----------
     parameters : dict
-        ``words`` (vocabulary, d), ``inks`` (3, d), ``w_q``, ``w_k``, ``w_v``
-        (d, h*d_k), all heads side by side, and ``w_o`` (h*d_v, 9), all float32.
+        ``words`` (vocabulary, d), ``inks`` (3, d), ``w_q`` (d, h*d_k), ``w_k``, ``w_v``
+        (d, g*d_k), all heads side by side, and ``w_o`` (h*d_v, 9), all float32.
 
     Raises
     ------
     ValueError
-        If `num_heads` does not divide 48.
+        If `num_heads` does not divide 48, or `num_kv_heads` does not divide it.
     """
 
-    def __init__(self, num_heads: int, seed: int) -> None:
+    def __init__(
+        self, num_heads: int, seed: int, num_kv_heads: int | None = None
+    ) -> None:
         need_equal_heads(num_heads)
+        num_kv_heads = num_heads if num_kv_heads is None else num_kv_heads
+        need_equal_groups(num_heads, num_kv_heads)
         rng = np.random.default_rng(seed)
         d, answers = D_MODEL, len(RELATIONS) * INK
-        self.num_heads = num_heads
+        self.num_heads, self.num_kv_heads = num_heads, num_kv_heads
+        width = d // num_heads * num_kv_heads  # g*d_k
         self.parameters = {
             name: (rng.normal(size=shape) / np.sqrt(width)).astype(np.float32)
             for name, shape, width in (
                 ("words", (len(NUMBER), d), 1),
                 ("inks", (INK, d), 1),
                 ("w_q", (d, d), d),
-                ("w_k", (d, d), d),
-                ("w_v", (d, d), d),
+                ("w_k", (d, width), d),
+                ("w_v", (d, width), d),
                 ("w_o", (d, answers), d),
             )
         }
@@ -92,17 +101,32 @@ class InkLayer:
         """
         self._kept = self._run(ids, inks)  # for `backward`
         *_, weights, z = self._kept
+        b, n, _ = z.shape
+        weights = weights.reshape(b, self.num_heads, n, n)
         return z @ self.parameters["w_o"], weights
 
     def _run(self, ids: NDArray, inks: NDArray) -> tuple[NDArray, ...]:
         """Compute all up to W_O and keep nothing: others may look during training."""
-        p, h = self.parameters, self.num_heads
-        place = positions(ids.shape[1], D_MODEL).astype(p["words"].dtype)  # (n, d)
+        p, (b, n) = self.parameters, ids.shape
+        place = positions(n, D_MODEL).astype(p["words"].dtype)  # (n, d)
         x = p["words"][ids] + inks @ p["inks"] + place  # (b, n, d)
-        q, k, v = (split_heads(x @ p[w], h) for w in ("w_q", "w_k", "w_v"))
-        mask = causal_mask(ids.shape[1])  # and so nobody sees what fills up
-        z, weights = scaled_dot_product_attention(q, k, v, mask)  # (b, h, n, d_v)
-        return ids, inks, x, q, k, v, weights, merge_heads(z)  # z (b, n, h*d_v)
+        q = self._in_groups(split_heads(x @ p["w_q"], self.num_heads))
+        k, v = (  # (b, g, n, d_k)
+            split_heads(x @ p[w], self.num_kv_heads) for w in ("w_k", "w_v")
+        )
+        # Causal, and so nobody sees what fills up; (h/g*n, n), the same for each head.
+        mask = np.tile(causal_mask(n), (self.num_heads // self.num_kv_heads, 1))
+        z, weights = scaled_dot_product_attention(q, k, v, mask)  # (b, g, h/g*n, d_v)
+        z = merge_heads(z.reshape(b, self.num_heads, n, -1))  # (b, n, h*d_v)
+        return ids, inks, x, q, k, v, weights, z
+
+    def _in_groups(self, heads: NDArray) -> NDArray:
+        """Put those that share keys below each other: (b, h, n, ·) -> (b, g, h/g*n, ·).
+
+        So each key meets the queries of all of them in one product.
+        """
+        b, _, _, d_k = heads.shape
+        return heads.reshape(b, self.num_kv_heads, -1, d_k)
 
     def backward(self, d_answers: NDArray) -> dict[str, NDArray]:
         """Return the gradient of each parameter, the last `forward` backwards.
@@ -115,11 +139,12 @@ class InkLayer:
         p, h = self.parameters, self.num_heads
         ids, inks, x, q, k, v, weights, z = self._kept
         gradient = {"w_o": sum_of_products(z, d_answers)}  # (h*d_v, 9)
-        d_z = split_heads(d_answers @ p["w_o"].T, h)  # (b, h, n, d_v)
+        d_z = self._in_groups(split_heads(d_answers @ p["w_o"].T, h))
         d_x = np.zeros_like(x)  # (b, n, d)
-        d_heads = attention_backward(d_z, q, k, v, weights)
-        for name, d_head in zip(("w_q", "w_k", "w_v"), d_heads):
-            d_flat = merge_heads(d_head)  # (b, n, h*d_k)
+        d_q, d_k, d_v = attention_backward(d_z, q, k, v, weights)
+        d_q = d_q.reshape(len(x), h, x.shape[1], -1)  # (b, h, n, d_k)
+        for name, d_head in (("w_q", d_q), ("w_k", d_k), ("w_v", d_v)):
+            d_flat = merge_heads(d_head)  # (b, n, h*d_k), of keys and values g*d_k
             gradient[name] = sum_of_products(x, d_flat)  # (d, h*d_k)
             d_x += d_flat @ p[name].T
         gradient["inks"] = sum_of_products(inks, d_x)  # (3, d)
@@ -171,7 +196,8 @@ class InkLayer:
             )
         ids = np.array([[NUMBER[token] for token in [START, *tokens]]])
         weights = self._run(ids, np.zeros((*ids.shape, INK), np.float32))[-2]
-        return AttentionMaps([START, *tokens], weights[0])
+        n = ids.shape[1]
+        return AttentionMaps([START, *tokens], weights.reshape(self.num_heads, n, n))
 
 
 def need_equal_heads(num_heads: int) -> None:
@@ -190,18 +216,19 @@ def attention_backward(
 
     Parameters
     ----------
-    d_z : array (b, h, n, d_v)
+    d_z : array (b, g, n_q, d_v)
         The derivative by what `scaled_dot_product_attention` gave.
-    q, k, v : array (b, h, n, d_k)
-    weights : array (b, h, n, n)
+    q : array (b, g, n_q, d_k)
+    k, v : array (b, g, n_k, d_k)
+    weights : array (b, g, n_q, n_k)
     """
-    d_v = weights.swapaxes(-1, -2) @ d_z  # (b, h, n, d_v)
-    d_weights = d_z @ v.swapaxes(-1, -2)  # (b, h, n, n)
+    d_v = weights.swapaxes(-1, -2) @ d_z  # (b, g, n_k, d_v)
+    d_weights = d_z @ v.swapaxes(-1, -2)  # (b, g, n_q, n_k)
     # The softmax: a row sums to 1, so only differences from its mean count.
-    mean = (d_weights * weights).sum(axis=-1, keepdims=True)  # (b, h, n, 1)
+    mean = (d_weights * weights).sum(axis=-1, keepdims=True)  # (b, g, n_q, 1)
     d_scores = weights * (d_weights - mean) / np.sqrt(q.shape[-1], dtype=q.dtype)
-    d_q = d_scores @ k  # (b, h, n, d_k)
-    d_k = d_scores.swapaxes(-1, -2) @ q  # (b, h, n, d_k)
+    d_q = d_scores @ k  # (b, g, n_q, d_k)
+    d_k = d_scores.swapaxes(-1, -2) @ q  # (b, g, n_k, d_k)
     return d_q, d_k, d_v
 
 
@@ -359,6 +386,8 @@ class Training(Trainer):
         are always the same.
     steps : int
     learning_rate : float
+    num_kv_heads : int, optional
+        As in `InkLayer`.
 
     Attributes
     ----------
@@ -368,7 +397,7 @@ class Training(Trainer):
     Raises
     ------
     ValueError
-        If `num_heads` does not divide 48, or there is nothing to do.
+        If the heads do not divide 48 or each other, or there is nothing to do.
     """
 
     def __init__(
@@ -378,8 +407,9 @@ class Training(Trainer):
         *,
         steps: int = 800,
         learning_rate: float = 0.01,
+        num_kv_heads: int | None = None,
     ) -> None:
-        self.layer = InkLayer(num_heads, seed)
+        self.layer = InkLayer(num_heads, seed, num_kv_heads)
         super().__init__(self.layer, steps, learning_rate)
         self._corpus = training_corpus()
         self._rng = np.random.default_rng([seed, 1])

@@ -9,7 +9,7 @@ import pytest
 import sweep
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from mha_utils import scaled_dot_product_attention, split_heads
+from mha_utils import MultiHeadAttention, causal_mask, split_heads
 from mha_utils.grammar import NUMBER, encode, sentences
 from mha_utils.scores import gold_mass
 from mha_utils.sentences import positions
@@ -43,9 +43,10 @@ def loss_and_gradient(layer, batch):
     return (error**2).sum(), layer.backward(2 * error)
 
 
-@pytest.mark.parametrize("num_heads", [1, 3, 8])
-def test_gradients_by_finite_differences(batch, num_heads):
-    layer, rng = in_float64(InkLayer(num_heads, 0)), np.random.default_rng(1)
+@pytest.mark.parametrize("heads", [(1,), (3,), (8,), (8, 4), (6, 2), (8, 1)])
+def test_gradients_by_finite_differences(batch, heads):
+    h, *g = heads
+    layer, rng = in_float64(InkLayer(h, 0, *g)), np.random.default_rng(1)
     _, gradient = loss_and_gradient(layer, batch)
     assert set(gradient) == set(layer.parameters)
     for name, array in layer.parameters.items():
@@ -60,12 +61,13 @@ def test_gradients_by_finite_differences(batch, num_heads):
         np.testing.assert_allclose((gradient[name] * direction).sum(), wanted, 1e-6)
 
 
-def test_gradients_as_pytorch_computes_them(batch):
+@pytest.mark.parametrize("g", [4, 2, 1])
+def test_gradients_as_pytorch_computes_them(batch, g):
     try:
         import torch
     except ImportError:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("torch is not installed")
-    layer = in_float64(InkLayer(4, 0))
+    layer = in_float64(InkLayer(4, 0, g))
     loss, gradient = loss_and_gradient(layer, batch)
     corpus, inks, wanted = batch
     p = {
@@ -76,10 +78,12 @@ def test_gradients_as_pytorch_computes_them(batch):
     x = p["words"][corpus.ids] + torch.tensor(inks) @ p["inks"]
     x = x + torch.tensor(positions(n, 48))
     q, k, v = (
-        (x @ p[name]).view(b, n, 4, 12).transpose(1, 2)
+        (x @ p[name]).view(b, n, -1, 12).transpose(1, 2)
         for name in ("w_q", "w_k", "w_v")
     )
-    z = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    z = torch.nn.functional.scaled_dot_product_attention(
+        q, k, v, is_causal=True, enable_gqa=True
+    )
     answers = z.transpose(1, 2).reshape(b, n, 48) @ p["w_o"]
     error = (answers - torch.tensor(wanted)) * torch.tensor(corpus.real)[..., None]
     theirs = (error**2).sum()
@@ -89,17 +93,30 @@ def test_gradients_as_pytorch_computes_them(batch):
         np.testing.assert_allclose(gradient[name], tensor.grad.numpy(), 1e-6, 1e-9)
 
 
-def test_forward_is_the_attention_of_the_course(batch):
+@pytest.mark.parametrize("g", [4, 2, 1])
+def test_forward_is_the_layer_of_the_course(batch, g):
     corpus, inks, _ = batch
-    layer = in_float64(InkLayer(4, 0))
+    layer = in_float64(InkLayer(4, 0, g))
     answers, weights = layer.forward(corpus.ids, inks)
     p, n = layer.parameters, corpus.ids.shape[1]
     x = p["words"][corpus.ids] + inks @ p["inks"] + positions(n, 48)
-    q, k, v = (split_heads(x @ p[w], 4) for w in ("w_q", "w_k", "w_v"))
-    z, same = scaled_dot_product_attention(q, k, v, np.tri(n, dtype=bool))
+    w_q, w_k, w_v = (
+        split_heads(p[name], heads)
+        for name, heads in (("w_q", 4), ("w_k", g), ("w_v", g))
+    )
+    w_o = np.pad(p["w_o"], ((0, 0), (0, 48 - p["w_o"].shape[1])))  # 9 of d numbers
+    output, same = MultiHeadAttention(w_q, w_k, w_v, w_o)(x, mask=causal_mask(n))
     np.testing.assert_allclose(weights, same)
-    z = np.concatenate(np.moveaxis(z, 1, 0), axis=-1)
-    np.testing.assert_allclose(answers, z @ p["w_o"])
+    np.testing.assert_allclose(answers, output[..., :9])
+    parts = layer.contributions(corpus.ids, inks)
+    np.testing.assert_allclose(parts.sum(axis=1), answers, 1e-9, 1e-9)
+    assert layer.attend("the cat sat").weights.shape == (1, 4, 4, 4)
+
+
+@pytest.mark.parametrize("g", [0, 3, 16])
+def test_key_heads_that_do_not_divide_the_heads_are_refused(g):
+    with pytest.raises(ValueError, match=f"8 heads cannot share {g} .*1, 2, 4 or 8"):
+        Training(8, 0, num_kv_heads=g)
 
 
 def test_looking_between_forward_and_backward_changes_no_gradient(batch):
@@ -117,6 +134,8 @@ def test_looking_between_forward_and_backward_changes_no_gradient(batch):
 
 def test_parameters_do_not_depend_on_the_number_of_heads():
     assert len({InkLayer(h, 0).num_parameters for h in (1, 2, 3, 4, 6, 8)}) == 1
+    whole, shared = InkLayer(8, 0), InkLayer(8, 0, 2)
+    assert whole.num_parameters - shared.num_parameters == 2 * 48 * 6 * 6
 
 
 def test_wanted_colours_are_those_of_the_words_to_find():
