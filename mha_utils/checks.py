@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mha_utils.exercises import EXERCISES
-from mha_utils.exercises.kit import NotYetError, describe
+from mha_utils.exercises.kit import Exercise, NotYetError, describe
 
 
 def check(exercise: str, answer: Callable[..., Any]) -> None:
@@ -45,6 +45,31 @@ def check(exercise: str, answer: Callable[..., Any]) -> None:
         print(task.verdict(lambda given: _run(answer, given, closed)))
     except NotYetError as reason:
         print(reason)
+
+
+def yours_or_ours(exercise: str, answer: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the learner's function if it is right, else the package's; say which.
+
+    For what comes after an exercise, so that it works before the exercise is done.
+
+    Parameters
+    ----------
+    exercise : str
+        Its name in `EXERCISES`; it is one with one right answer.
+    answer : callable
+        The learner's function.
+    """
+    task = EXERCISES[exercise]
+    assert isinstance(task, Exercise), exercise
+    try:
+        said = task.verdict(lambda given: _run(answer, given, {}))
+    except NotYetError as reason:
+        said = str(reason)
+    if said.startswith("Right"):
+        print(f"{answer.__name__} is right, so it is used here.")
+        return answer
+    print(f"{said}\nThe package's function stands in for {answer.__name__}.")
+    return task.right
 
 
 def _name(function: Callable) -> str:
@@ -132,6 +157,10 @@ def _hints(message: str, line: str, local: dict[str, Any]) -> list[str]:
         and three_axes,
         "W_O is transposed. Here words are rows: z @ w_o.": "matmul" in message
         and "w_o.T" in line,
+        "There is an axis in front of the last ones, for the sentences: "
+        "*front, n, width = x.shape takes any number of them.": (
+            "too many values to unpack" in message and ".shape" in line
+        ),
         ".view with sizes is PyTorch's. NumPy's is .reshape.": ".view(" in line,
         ".permute is PyTorch's. NumPy's is .transpose, with all axes in their new "
         "order.": "'permute'" in message,

@@ -26,7 +26,7 @@ from mha_utils import (
     softmax,
     split_heads,
 )
-from mha_utils.checks import _run, check
+from mha_utils.checks import _run, check, yours_or_ours
 from mha_utils.exercises import EXERCISES
 from mha_utils.exercises.kit import Exercise, NotYetError
 
@@ -150,6 +150,43 @@ def reshaped(x, w_q, w_k, num_heads, mask, w_v=None):
     )
     weights = exp_rows(masked(q @ k.swapaxes(1, 2) / root(q), mask))
     return weights, weights @ v
+
+
+def grouped(x, w_q, w_k, w_v, w_o, h, g, mask, shared=None, forbid=masked):
+    """A loop over the query heads; `shared(i)` says whose key and value each reads."""
+    shared = shared or (lambda i: i // (h // g))
+    of_key, of_value = shared if isinstance(shared, tuple) else (shared, shared)
+    keys, values = columns(w_k, g), columns(w_v, g)
+    weights = [
+        exp_rows(forbid(x @ q @ (x @ keys[of_key(i)]).T / root(q), mask))
+        for i, q in enumerate(columns(w_q, h))
+    ]
+    found = [a @ x @ values[of_value(i)] for i, a in enumerate(weights)]
+    return np.hstack(found) @ w_o
+
+
+def grouped_rows(x, w_q, w_k, w_v, w_o, h, g, mask):
+    """The reshape alone, on the way in."""
+    q, k, v = (
+        (x @ w).reshape(many, len(x), -1) for w, many in ((w_q, h), (w_k, g), (w_v, g))
+    )
+    k, v = (np.repeat(a, h // g, axis=0) for a in (k, v))
+    weights = exp_rows(masked(q @ k.swapaxes(1, 2) / root(q), mask))
+    return np.hstack(list(weights @ v)) @ w_o
+
+
+def column_softmax(scores):
+    return np.exp(scores) / np.exp(scores).sum(axis=0, keepdims=True)
+
+
+def split_of_lesson_4(x, num_heads):
+    n, width = x.shape
+    return x.reshape(n, num_heads, width // num_heads).swapaxes(0, 1)
+
+
+def merge_of_lesson_4(z):
+    h, n, d_v = z.shape
+    return z.swapaxes(0, 1).reshape(n, h * d_v)
 
 
 def determiners(scale=8.0):
@@ -690,8 +727,18 @@ ANSWERS = {
         ],
     ),
     "masked weights": Answers(
-        right=lambda q, k, m: exp_rows(masked(q @ k.T / root(k), m)),
+        right=lambda q, k, m: exp_rows(masked(q @ k.swapaxes(-1, -2) / root(k), m)),
         wrong=[
+            (
+                ".T turns all axes round",
+                lambda q, k, m: exp_rows(masked(q @ k.T / root(k), m)),
+            ),
+            (
+                "each column adds up",
+                lambda q, k, m: column_softmax(
+                    masked(q @ k.swapaxes(-1, -2) / root(k), m)
+                ),
+            ),
             ("mask is missing", lambda q, k, m: right("weights", q, k)),
             ("after the softmax", lambda q, k, m: right("weights", q, k) * m),
             (
@@ -823,6 +870,110 @@ ANSWERS = {
             (".T turns all axes round", transposed),
             *[
                 (says, lambda *a, forbid=forbid: maps(*a, forbid=forbid))
+                for says, forbid in FORBIDDEN.items()
+            ],
+        ],
+    ),
+    "batch split": Answers(
+        right=lambda x, h: np.stack(np.split(x, h, axis=-1), axis=-3),
+        wrong=[
+            ("cuts rows", lambda x, h: x.reshape(h, len(x), -1)),
+            ("come behind the words", lambda x, h: x.reshape(*x.shape[:-1], h, -1)),
+            (
+                "every h-th number",
+                lambda x, h: np.stack([x[..., i::h] for i in range(h)], axis=-3),
+            ),
+            (
+                "written as 2",
+                lambda x, h: np.stack(np.split(x, h, axis=-1)[:2], axis=-3),
+            ),
+            (
+                "right for one sentence",
+                lambda x, h: x.reshape(*x.shape[:-1], h, -1).swapaxes(0, 1),
+            ),
+            ("*front, n, width = x.shape takes any", split_of_lesson_4),
+            ("about what split_heads does", lambda x, h: split_heads(x, h)),
+        ],
+    ),
+    "batch merge": Answers(
+        right=lambda z: np.concatenate(np.moveaxis(z, -3, 0), axis=-1),
+        wrong=[
+            ("without a transpose", lambda z: z.reshape(z.shape[1], -1)),
+            (
+                "below each other",
+                lambda z: np.concatenate(np.moveaxis(z, -3, 0), axis=-2),
+            ),
+            ("averaged", lambda z: z.mean(axis=-3)),
+            ("added up", lambda z: z.sum(axis=-3)),
+            (
+                "alternate",
+                lambda z: np.moveaxis(z, -3, -1).reshape(
+                    *z.shape[:-3], z.shape[-2], -1
+                ),
+            ),
+            (
+                "only the first two",
+                lambda z: np.concatenate(np.moveaxis(z, -3, 0)[:2], axis=-1),
+            ),
+            ("right for one sentence", lambda z: np.hstack(list(z))),
+            ("*front, n, width = x.shape takes any", merge_of_lesson_4),
+        ],
+    ),
+    "grouped layer": Answers(
+        right=grouped,
+        wrong=[
+            (
+                "dealt out in turn",
+                lambda *a: grouped(*a, shared=lambda i: i % a[6]),
+            ),
+            (
+                "keys are shared in turn",
+                lambda *a: grouped(
+                    *a, shared=(lambda i: i % a[6], lambda i: i // (a[5] // a[6]))
+                ),
+            ),
+            (
+                "values are shared in turn",
+                lambda *a: grouped(
+                    *a, shared=(lambda i: i // (a[5] // a[6]), lambda i: i % a[6])
+                ),
+            ),
+            ("read the first", lambda *a: grouped(*a, shared=lambda i: 0)),
+            (
+                "in the wrong order",
+                lambda *a: grouped(*a, shared=lambda i: a[6] - 1 - i // (a[5] // a[6])),
+            ),
+            ("rows are cut", grouped_rows),
+            (
+                "every h-th column",
+                lambda x, q, k, v, w, h, g, m: grouped(
+                    x, dealt(q, h), dealt(k, g), dealt(v, g), w, h, g, m
+                ),
+            ),
+            ("left out", lambda *a: grouped(*a[:4], np.eye(len(a[4])), *a[5:])),
+            ("output is divided", lambda *a: grouped(*a) / a[5]),
+            *[
+                (
+                    says,
+                    lambda x, q, k, v, w, h, g, m, by=by: grouped(
+                        x,
+                        q * (q.shape[1] / h) ** 0.5 / by(x, q, k, h),
+                        *(k, v, w, h, g, m),
+                    ),
+                )
+                for says, by in {
+                    "not divided by √d_k": lambda *a: 1,
+                    "√d_model": lambda x, *a: root(x),
+                    "W_K's width over num_heads": (
+                        lambda x, q, k, h: (k.shape[1] / h) ** 0.5
+                    ),
+                    "divided by d_k": lambda x, q, k, h: q.shape[1] / h,
+                    "√(h·d_k)": lambda x, q, *a: root(q),
+                }.items()
+            ],
+            ("mask is missing", lambda *a: grouped(*a[:7], a[7] | True)),
+            *[
+                (says, lambda *a, forbid=forbid: grouped(*a, forbid=forbid))
                 for says, forbid in FORBIDDEN.items()
             ],
         ],
@@ -1148,7 +1299,8 @@ def mutants(name, source, known):
         for target in ast.walk(node.targets[0])
         if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store)
     }
-    sizes = sorted(sizes | ({"num_heads", "d_model"} & set(arguments)))
+    numbers = {"num_heads", "num_kv_heads", "d_model"}
+    sizes = sorted(sizes | (numbers & set(arguments)))
     total = Mutants(arguments, sizes)
     total.visit(copy.deepcopy(function))
     for chosen in range(total.count):
@@ -1182,12 +1334,16 @@ def fresh(name, seed):
         return allowed
 
     flat = [normal(d, h * d_k), normal(d, h * d_k), normal(d, h * d_v)]
+    front = [(), (2,), (3, 2)][seed % 3]
+    g, group = (int(i) for i in rng.permutation([2, 3]))
     links = rng.integers(n, size=(d, 2))
     pieces = np.eye(n, dtype=int)[rng.integers(n, size=2 * n)].T
     return {
         "weights": lambda: (normal(n, d_k), normal(d, d_k)),
         "causal weights": lambda: (normal(n, d_k), normal(n, d_k)),
-        "masked weights": lambda: (normal(n, d_k), normal(d, d_k), mask(n, d)),
+        "masked weights": lambda: (
+            normal(*front, n, d_k), normal(*front, d, d_k), mask(n, d)
+        ),
         "shares": lambda: (maps(3) @ (corners := normal(3, 2)), corners),
         "loss": lambda: (rng.random((n, d)) + 0.1, rng.random((n, d)) + 0.1),
         "unmix": lambda: (exp_rows(3 * normal(2, 2)), normal(2, n, d_v)),
@@ -1210,7 +1366,13 @@ def fresh(name, seed):
         "self-attention": lambda: (
             normal(n, d), normal(d, d_k), normal(d, d_k), normal(d, d_v), mask(n, n)
         ),
+        "batch split": lambda: (normal(*front, n, h * d_k), h),
+        "batch merge": lambda: (normal(*front, h, n, d_v),),
         "maps": lambda: (normal(n, d), flat[0] / 2, flat[1] / 2, h, mask(n, n)),
+        "grouped layer": lambda: (
+            normal(n, d), normal(d, g * group * d_k) / 2, normal(d, g * d_k) / 2,
+            normal(d, g * d_v), normal(g * group * d_v, d), g * group, g, mask(n, n),
+        ),
         "layer": lambda: (
             normal(n, d), flat[0] / 2, flat[1] / 2, flat[2], normal(h * d_v, d), h,
             mask(n, n),
@@ -1314,6 +1476,34 @@ def test_a_layer_of_pytorch_is_checked(capsys):
     assert "Return it as .double()" in said[3]
     assert "turned round" in said[4]
     assert said[5].startswith("Right")
+
+
+def test_yours_is_used_if_it_is_right(capsys):
+    def my_split(x, num_heads):
+        return x.reshape(*x.shape[:-1], num_heads, -1).swapaxes(-3, -2)
+
+    assert yours_or_ours("batch split", my_split) is my_split
+    assert capsys.readouterr().out == "my_split is right, so it is used here.\n"
+
+
+@careless
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda x, h: None, "Your turn: the function returns nothing yet."),
+        (split_of_lesson_4, "too many values to unpack"),
+        (lambda x, h: x, "has shape (2, 12), not (3, 2, 4)"),
+        (lambda x, h: x.reshape(*x.shape[:-1], h, -1), "come behind the words"),
+        (lambda x, h: 1 / 0, "ZeroDivisionError"),
+    ],
+)
+def test_ours_stands_in_if_yours_is_not(answer, says, capsys):
+    answer.__name__ = "my_split"
+    used = yours_or_ours("batch split", answer)
+    assert (used(np.ones((2, 6)), 3) == np.ones((3, 2, 2))).all()
+    said = capsys.readouterr().out
+    assert says in said
+    assert said.endswith("\nThe package's function stands in for my_split.\n")
 
 
 def test_the_package_is_open_again_after_a_check(capsys):

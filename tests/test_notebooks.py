@@ -479,16 +479,21 @@ def words_and_numbers(cell):
     ]
 
 
-def test_lesson_7_goes_on_without_its_model(monkeypatch, tmp_path):
+@pytest.fixture
+def without_model(monkeypatch, tmp_path):
+    """No source has the model: nothing is cached, and nothing may be fetched."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for cache in ("HF_HUB_CACHE", "MHA_UTILS_CACHE"):
+        monkeypatch.setenv(cache, str(tmp_path))
+
+
+def test_lesson_7_goes_on_without_its_model(without_model):
     """Without the model it says so, reaches the end and finds the same heads.
 
     The stored maps are rounded: shares may differ by a few hundredths, most in the
     random model, whose weights are nearly equal, and ranks by one. Heads, layers and
     counts may not.
     """
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    for cache in ("HF_HUB_CACHE", "MHA_UTILS_CACHE"):
-        monkeypatch.setenv(cache, str(tmp_path))
     (path,) = (path for path in NOTEBOOKS if path.name.startswith("07"))
     stored = refresh.normalise(nbformat.read(path, as_version=4))
     fresh = refresh.normalise(refresh.execute(path))
@@ -503,6 +508,23 @@ def test_lesson_7_goes_on_without_its_model(monkeypatch, tmp_path):
                 assert words == old_words, old.id
                 most = 1 if old.id == "ablate-rank" else 0.06
                 np.testing.assert_allclose(numbers, old_numbers, rtol=0, atol=most)
+
+
+def test_lesson_10_goes_on_without_its_model(without_model):
+    """It says that the tiny model means nothing, and equal is still told from wrong."""
+    (path,) = (path for path in NOTEBOOKS if path.name.startswith("10"))
+    fresh = refresh.normalise(refresh.execute(path))
+    shown = {
+        cell.id: "".join(text for out in cell.outputs for text in shown_text(out))
+        for cell in code_cells(fresh)
+    }
+    said = shown["finale-model"]
+    assert "could not be had" in said and "says of sentences means nothing" in said
+    assert shown["finale-equal"].count("yes") == 3
+    assert shown["block-equal"].startswith("True")
+    alike = [row.split()[-1] for row in shown["broken-table"].splitlines()[1:]]
+    assert [bug for bug, cosine in enumerate(alike) if cosine == "1.00"] == [0, 5]
+    assert "The weights are random" in shown["finale-maps"]
 
 
 def test_git_shows_what_changed_in_a_notebook(tmp_path):

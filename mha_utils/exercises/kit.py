@@ -218,8 +218,8 @@ def sample_maps(h: int, n: int) -> NDArray:
 
 
 def scores(query: NDArray, key: NDArray) -> NDArray:
-    """Compare each query with each key: (n_q, d_k), (n_k, d_k) -> (n_q, n_k)."""
-    return query @ key.T / np.sqrt(key.shape[-1])
+    """Compare each query with each key: (..., n, d_k) twice -> (..., n_q, n_k)."""
+    return query @ key.swapaxes(-1, -2) / np.sqrt(key.shape[-1])
 
 
 def masked(scores: NDArray, mask: NDArray) -> NDArray:
@@ -253,7 +253,9 @@ def softmax_mistakes(prepare: Callable[..., NDArray]) -> Mistakes:
     """
 
     def scaled_by(scale: Callable[..., float]) -> Way:
-        return lambda q, k, *m: softmax(prepare(q @ k.T / scale(q, k), *m))
+        return lambda q, k, *m: softmax(
+            prepare(q @ k.swapaxes(-1, -2) / scale(q, k), *m)
+        )
 
     return {
         "the scores are not divided by √d_k.": scaled_by(lambda q, k: 1.0),
@@ -261,8 +263,8 @@ def softmax_mistakes(prepare: Callable[..., NDArray]) -> Mistakes:
             scaled_by(lambda q, k: k.shape[-1])
         ),
         "the scores are divided by √n. It is √d_k, of the numbers in a row.": (
-            scaled_by(lambda q, k: len(k) ** 0.5),
-            scaled_by(lambda q, k: len(q) ** 0.5),
+            scaled_by(lambda q, k: k.shape[-2] ** 0.5),
+            scaled_by(lambda q, k: q.shape[-2] ** 0.5),
         ),
         "these are the scores. The softmax is still to come.": (
             lambda q, k, *m: prepare(scores(q, k), *m)
@@ -272,7 +274,9 @@ def softmax_mistakes(prepare: Callable[..., NDArray]) -> Mistakes:
             lambda q, k, *m: _largest_is_one(prepare(scores(q, k), *m)),
         ),
         "each column adds up to 1. It must be each row: the sum runs over the keys.": (
+            lambda q, k, *m: softmax(prepare(scores(q, k), *m), axis=-2),
             lambda q, k, *m: softmax(prepare(scores(q, k), *m), axis=0),
+            lambda q, k, *m: plain_softmax(prepare(scores(q, k), *m), axis=-2),
             lambda q, k, *m: plain_softmax(prepare(scores(q, k), *m), axis=0),
         ),
         "all numbers together add up to 1. It must be each row by itself.": (
@@ -348,17 +352,20 @@ def attend_in_heads(
 
 def cut_rows(x: NDArray, num_heads: int) -> NDArray:
     """Reshape without transpose: heads are made of whole words' rows. A mistake."""
-    return x.reshape(num_heads, len(x), -1)
+    *front, n, width = x.shape
+    return x.reshape(*front, num_heads, n, width // num_heads)
 
 
 def glue_rows(z: NDArray) -> NDArray:
     """Reshape without transpose, on the way back. A mistake."""
-    return z.reshape(z.shape[1], -1)
+    *front, h, n, d_v = z.shape
+    return z.reshape(*front, n, h * d_v)
 
 
 def every_hth(x: NDArray, num_heads: int) -> NDArray:
     """Deal the columns out to the heads in turn. A mistake."""
-    return x.reshape(len(x), -1, num_heads).transpose(2, 0, 1)
+    dealt = x.reshape(*x.shape[:-1], -1, num_heads)  # (..., n, d_k, h)
+    return np.moveaxis(dealt, -1, -3)
 
 
 def scale_mistakes(attend: Way, sizes: dict[str, Callable[..., float]]) -> Mistakes:

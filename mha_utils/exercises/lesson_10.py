@@ -1,4 +1,4 @@
-"""Lesson 10: multi-head attention from nothing, in seven steps."""
+"""Lesson 10: multi-head attention from nothing, in eight steps."""
 
 from collections.abc import Callable
 from functools import partial
@@ -30,7 +30,6 @@ from mha_utils.exercises.kit import (
     softmax_mistakes,
     softmax_of_all,
 )
-from mha_utils.exercises.lesson_4 import CONCATENATE, SPLIT
 
 _OWN_MASK = "this is a mask of your own, a causal one. Take the mask that is given."
 
@@ -112,7 +111,7 @@ SOFTMAX = Exercise(
 
 
 def _masked_weights(query: NDArray, key: NDArray, mask: NDArray) -> NDArray:
-    """From query, key and a mask (n_q, n_k), True where allowed, to the weights."""
+    """From query (..., n_q, d_k), key and a mask to the weights (..., n_q, n_k)."""
     return softmax(masked(scores(query, key), mask))
 
 
@@ -131,6 +130,7 @@ MASKED_WEIGHTS = Exercise(
         (*sample((4, 3), (5, 3)), sample_mask(4, 5)),
         (*sample((7, 2), (3, 2)), sample_mask(7, 3)),
         (*_far_apart(3, 5), sample_mask(3, 5)),
+        (*sample((2, 4, 3), (2, 5, 3)), sample_mask(4, 5)),  # two heads, one mask
     ],
     mistakes={
         **mask_mistakes(
@@ -242,6 +242,44 @@ SELF_ATTENTION = Exercise(
 )
 
 
+def _batch_split(x: NDArray, num_heads: int) -> NDArray:
+    """From (..., n, h*d_k), with any axes in front, to (..., h, n, d_k)."""
+    return split_heads(x, num_heads)
+
+
+BATCH_SPLIT = Exercise(
+    right=_batch_split,
+    inputs=[
+        (*sample((2, 12)), 3),
+        (*sample((5, 8)), 4),
+        (*sample((2, 4, 15)), 5),
+        (*sample((3, 2, 5, 8)), 4),
+    ],
+    mistakes={
+        "this cuts rows, not columns: each head gets whole words, some of them only. "
+        "Reshape to (..., n, h, d_k), then swap n and h.": (
+            cut_rows,
+            lambda x, h: x.reshape(h, len(x), -1),
+        ),
+        "the heads come behind the words: (..., n, h, d_k). It takes (..., h, n, d_k)"
+        ".": lambda x, h: x.reshape(*x.shape[:-1], h, -1),
+        "each head takes every h-th number. It must take numbers side by side.": (
+            every_hth
+        ),
+        "the number of heads is written as 2. It is num_heads.": (
+            lambda x, h: split_heads(x, 2),
+            lambda x, h: split_heads(x, h)[..., :2, :, :],
+        ),
+        "right for one sentence. In a batch the first two axes are not n and h. Count "
+        "from the end: swapaxes(-3, -2).": (
+            lambda x, h: x.reshape(*x.shape[:-1], h, -1).swapaxes(0, 1),
+            lambda x, h: x.reshape(*x.shape[:-1], h, -1).swapaxes(1, 0),
+        ),
+    },
+    closed=PACKAGE,
+)
+
+
 def _maps(
     x: NDArray, w_q: NDArray, w_k: NDArray, num_heads: int, mask: NDArray
 ) -> NDArray:
@@ -312,6 +350,57 @@ MAPS = Exercise(
 )
 
 
+def _alternate(z: NDArray) -> NDArray:
+    """Give each word the first number of all heads, then the second. A mistake."""
+    *front, h, n, d_v = z.shape
+    return np.moveaxis(z, -3, -1).reshape(*front, n, h * d_v)
+
+
+def _batch_merge(z: NDArray) -> NDArray:
+    """From z (..., h, n, d_v), with any axes in front, to (..., n, h*d_v)."""
+    return merge_heads(z)
+
+
+BATCH_MERGE = Exercise(
+    right=_batch_merge,
+    inputs=[
+        sample((3, 2, 4)),
+        sample((4, 5, 3)),
+        sample((2, 3, 5, 4)),
+        sample((3, 2, 4, 3, 5)),
+    ],
+    mistakes={
+        "the numbers are reshaped without a transpose: words and heads are mixed up.": (
+            glue_rows,
+            lambda z: z.reshape(z.shape[1], -1),
+        ),
+        "the heads are put below each other. Put them side by side: (..., n, h*d_v).": (
+            lambda z: z.reshape(*z.shape[:-3], -1, z.shape[-1])
+        ),
+        "the heads are averaged. Keep all their numbers, side by side.": (
+            lambda z: z.mean(axis=-3)
+        ),
+        "the heads are added up. Keep all their numbers, side by side.": (
+            lambda z: z.sum(axis=-3)
+        ),
+        "the heads' numbers alternate. All of head 1 first, then all of head 2.": (
+            _alternate
+        ),
+        "only the first two heads are there. Take all h of them.": (
+            lambda z: merge_heads(z[..., :2, :, :])
+        ),
+        "right for one sentence. In a batch the first two axes are not h and n. Count "
+        "from the end: swapaxes(-3, -2).": (
+            lambda z: z.swapaxes(0, 1).reshape(*z.shape[:-3], z.shape[-2], -1),
+            lambda z: z.swapaxes(0, 1).reshape(z.shape[1], -1),
+            lambda z: np.hstack(list(z)),
+            lambda z: np.concatenate(list(z), axis=-1),
+        ),
+    },
+    closed=PACKAGE,
+)
+
+
 def _layer(
     x: NDArray,
     w_q: NDArray,
@@ -345,10 +434,6 @@ def _layer_by(
     )
     z = weights @ split(x @ w_v, num_heads)  # (h, n, d_v)
     return merge(z) @ w_o
-
-
-def _alternate(z: NDArray) -> NDArray:
-    return z.transpose(1, 2, 0).reshape(z.shape[1], -1)
 
 
 LAYER = Exercise(
@@ -403,12 +488,137 @@ LAYER = Exercise(
     closed=PACKAGE,
 )
 
+
+def _grouped_layer(
+    x: NDArray,
+    w_q: NDArray,
+    w_k: NDArray,
+    w_v: NDArray,
+    w_o: NDArray,
+    num_heads: int,
+    num_kv_heads: int,
+    mask: NDArray,
+) -> NDArray:
+    """From x and matrices, w_k (d, g*d_k), w_v (d, g*d_v), to the output (n, d).
+
+    Query head i reads key and value head i // (h // g).
+    """
+    return _grouped_by(x, w_q, w_k, w_v, w_o, num_heads, num_kv_heads, mask)
+
+
+def _in_rows(heads: NDArray, num_heads: int) -> NDArray:
+    """Give each key or value head to its group: (g, n, d_k) -> (h, n, d_k)."""
+    return np.repeat(heads, num_heads // len(heads), axis=0)
+
+
+def _in_turn(heads: NDArray, num_heads: int) -> NDArray:
+    """Give query head i the key head i % g. A mistake."""
+    return np.tile(heads, (num_heads // len(heads), 1, 1))
+
+
+def _grouped_by(
+    x: NDArray,
+    w_q: NDArray,
+    w_k: NDArray,
+    w_v: NDArray,
+    w_o: NDArray,
+    num_heads: int,
+    num_kv_heads: int,
+    mask: NDArray,
+    *,
+    share_keys: Callable = _in_rows,
+    share_values: Callable = _in_rows,
+    split: Callable = split_heads,
+    scale: float | None = None,
+    forbid: Callable = masked,
+) -> NDArray:
+    """Return the output, with room for a mistake in each step."""
+    query = split(x @ w_q, num_heads)  # (h, n, d_k)
+    key = share_keys(split(x @ w_k, num_kv_heads), num_heads)  # (h, n, d_k)
+    value = share_values(split(x @ w_v, num_kv_heads), num_heads)  # (h, n, d_v)
+    scale = key.shape[-1] ** -0.5 if scale is None else scale
+    weights = softmax(forbid(query @ key.swapaxes(1, 2) * scale, mask))
+    return merge_heads(weights @ value) @ w_o
+
+
+def _grouped_input(
+    n: int, d: int, d_k: int, d_v: int, h: int, g: int
+) -> tuple[NDArray | int, ...]:
+    """Return the arguments of a grouped layer, at the size of real ones."""
+    x, w_q, w_k, w_v, w_o = sample(
+        (n, d), (d, h * d_k), (d, g * d_k), (d, g * d_v), (h * d_v, d)
+    )
+    w_q, w_k, w_v = (w * 1.5 / d**0.5 for w in (w_q, w_k, w_v))
+    return x, w_q, w_k, w_v, w_o, h, g, sample_mask(n, n)
+
+
+def _first(heads: NDArray, num_heads: int) -> NDArray:
+    return np.repeat(heads[:1], num_heads, axis=0)
+
+
+def _backwards(heads: NDArray, num_heads: int) -> NDArray:
+    return _in_rows(heads[::-1], num_heads)
+
+
+GROUPED_LAYER = Exercise(
+    right=_grouped_layer,
+    inputs=[  # the first as in a library: d_k = d_v = d / h
+        _grouped_input(4, 8, 2, 2, 4, 2),
+        _grouped_input(5, 7, 4, 3, 6, 2),
+        _grouped_input(7, 5, 3, 4, 6, 3),
+    ],
+    mistakes={
+        "the groups are dealt out in turn: head i reads i % g. It must be neighbours "
+        "that share, i // (h // g): np.repeat, not np.tile.": (
+            lambda *a: _grouped_by(*a, share_keys=_in_turn, share_values=_in_turn)
+        ),
+        "the keys are shared in turn, i % g. Neighbours share: i // (h // g).": (
+            lambda *a: _grouped_by(*a, share_keys=_in_turn)
+        ),
+        "the values are shared in turn, i % g. Neighbours share: i // (h // g).": (
+            lambda *a: _grouped_by(*a, share_values=_in_turn)
+        ),
+        "all query heads read the first key and value head. There are g of them.": (
+            lambda *a: _grouped_by(*a, share_keys=_first, share_values=_first)
+        ),
+        "the groups come in the wrong order: the first ones share head 1.": (
+            lambda *a: _grouped_by(*a, share_keys=_backwards, share_values=_backwards)
+        ),
+        "rows are cut in place of columns: reshape without transpose.": (
+            lambda *a: _grouped_by(*a, split=cut_rows)
+        ),
+        "each head takes every h-th column. It must take columns side by side.": (
+            lambda *a: _grouped_by(*a, split=every_hth)
+        ),
+        "W_O is left out: this is the concatenation.": (
+            lambda x, q, k, v, o, *a: _grouped_layer(x, q, k, v, np.eye(len(o)), *a)
+        ),
+        "the output is divided by the number of heads. Their parts add up.": (
+            lambda *a: _grouped_layer(*a) / a[5]
+        ),
+        **scale_mistakes(
+            _grouped_by,
+            {
+                "√d_model": lambda x, *_: x.shape[-1] ** 0.5,
+                "the root of W_K's width over num_heads": (
+                    lambda x, q, k, v, o, h, *_: (k.shape[-1] / h) ** 0.5
+                ),
+                "d_k": lambda x, q, k, v, o, h, *_: q.shape[-1] / h,
+                "√(h·d_k), of all heads together": lambda x, q, *_: q.shape[-1] ** 0.5,
+            },
+        ),
+        **_forbid_mistakes(_grouped_by),
+    },
+    closed=PACKAGE,
+)
+
 EXERCISES = {
     "softmax": SOFTMAX,
     "masked weights": MASKED_WEIGHTS,
     "self-attention": SELF_ATTENTION,
-    "split": SPLIT,
+    "batch split": BATCH_SPLIT,
     "maps": MAPS,
-    "concatenate": CONCATENATE,
+    "batch merge": BATCH_MERGE,
     "layer": LAYER,
+    "grouped layer": GROUPED_LAYER,
 }

@@ -149,7 +149,8 @@ class PretrainedModel:
         return mean / np.linalg.norm(mean)
 
     def _cut(self, sentence: str) -> Pieces:
-        return cut(self._checkpoint.tokenizer, sentence, self.max_pieces)
+        pieces = cut(self._checkpoint.tokenizer, sentence, self.max_pieces)
+        return pieces._replace(notes=[*self._checkpoint.notes, *pieces.notes])
 
     @np.errstate(over="ignore", invalid="ignore")  # `LayerNorm` refuses what overflows
     def _forward(

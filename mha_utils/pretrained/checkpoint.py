@@ -34,6 +34,8 @@ class Checkpoint:
     tokenizer : tokenizers.Tokenizer
     tensors : dict of arrays
         The weights by the names that BERT has for them, as they are in the file.
+    notes : tuple of str
+        What a reader of the model's maps should know.
     """
 
     num_layers: int
@@ -43,6 +45,7 @@ class Checkpoint:
     epsilon: float
     tokenizer: "Tokenizer"
     tensors: Mapping[str, NDArray]
+    notes: tuple[str, ...] = ()
 
     def tensor(self, name: str, *shape: int | None) -> NDArray[np.float32]:
         """Return a tensor as float32; None stands for any length but 0.

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from mha_utils.pretrained.checkpoint import Checkpoint
 from mha_utils.text import spans
 
-LAYERS, HEADS, D_MODEL, WIDE, PIECES, MAX_PIECES = 2, 3, 24, 48, 100, 128
+LAYERS, HEADS, D_MODEL, WIDE, PIECES, MAX_PIECES = 2, 12, 48, 96, 100, 128
 
 
 def tiny_checkpoint() -> Checkpoint:
-    """Return a checkpoint of two layers with three heads, the same one each time."""
+    """Return a checkpoint of two layers with twelve heads, the same one each time."""
     return Checkpoint(
         num_layers=LAYERS,
         num_heads=HEADS,
@@ -26,6 +26,7 @@ def tiny_checkpoint() -> Checkpoint:
         epsilon=1e-12,
         tokenizer=WholeWords(),  # type: ignore[arg-type]  # of which `encode` is used
         tensors=_random_tensors(),
+        notes=("The weights are random: these maps mean nothing.",),
     )
 
 
@@ -47,12 +48,12 @@ class WholeWords:
 
 
 def _random_tensors() -> dict[str, NDArray[np.float32]]:
-    """Draw all of BERT's tensors, so large that its maps are far from even."""
+    """Draw BERT's tensors so that a wrong way to attend turns the vectors visibly."""
     rng = np.random.default_rng(0)
     tensors: dict[str, NDArray[np.float32]] = {}
 
     def draw(name: str, *shape: int) -> None:
-        tensors[name] = rng.normal(0, 0.4, shape).astype(np.float32)
+        tensors[name] = rng.normal(0, 0.3, shape).astype(np.float32)
 
     def dense(name: str, n_out: int, n_in: int) -> None:
         draw(f"{name}.weight", n_out, n_in)
@@ -60,7 +61,7 @@ def _random_tensors() -> dict[str, NDArray[np.float32]]:
 
     def norm(name: str) -> None:
         tensors[f"{name}.weight"] = np.ones(D_MODEL, np.float32)
-        draw(f"{name}.bias", D_MODEL)
+        tensors[f"{name}.bias"] = np.zeros(D_MODEL, np.float32)
 
     draw("embeddings.word_embeddings.weight", PIECES, D_MODEL)
     draw("embeddings.position_embeddings.weight", MAX_PIECES, D_MODEL)

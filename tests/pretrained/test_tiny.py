@@ -29,7 +29,7 @@ def test_it_needs_no_other_package(world, monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     maps = load(tiny=True).attend("don't wake 東京 👍")
     assert maps.tokens == ["[CLS]", "don't", "wake", "東", "京", "👍", "[SEP]"]
-    assert maps.note == ""
+    assert maps.note == "The weights are random: these maps mean nothing."
 
 
 def test_with_the_model_it_is_not_used(world):
