@@ -4,9 +4,10 @@
 // nodes and attributes only, never as markup.
 //
 // What Python shares, as traits of `explorer.py`:
-//   picture  number, inputs, error, note, shape, tokens, head_names, weights. With an
+//   picture  number, inputs, error, note, shape, tokens (rows), keys (columns),
+//            head_names, groups (heads that share keys are one), weights. With an
 //            error the words and weights are those of the last good picture. When no
-//            page shows them they are let go: then there are no words (n is 0)
+//            page shows them they are let go: then there are no words (nq is 0)
 //   initial  inputs and choice at the beginning, for Reset
 //   colors   of the maps and the heads
 //   shown    whether a page shows the explorer
@@ -23,7 +24,8 @@
 //   said    the row of the chosen word, or that cell, in words
 // A part keeps in `drawn` the scene that it drew last, and draws again what depends on
 // a value that has been replaced since. A choice repaints the map; only the frame and
-// the lines are built again. For now the n words are rows (queries) and columns (keys).
+// the lines are built again. Rows are the nq words that look (queries), columns the nk
+// words that are looked at (keys); most often they are the same words.
 
 const SVG = "http://www.w3.org/2000/svg";
 const FONT = 14; // px at 100 %, the smallest text drawn
@@ -48,40 +50,41 @@ const readsLeftward = (words) =>
 
 // ---- what the kernel sent, and what of it is looked at
 export function readPicture(picture) {
-  const { number, inputs, error, note, shape, tokens, weights } = picture;
-  const [numLayers, numHeads, n] = shape;
-  const words = tokens.map(plain);
+  const { number, inputs, error, note, shape, weights } = picture;
+  const [numLayers, numHeads, nq, nk] = shape;
+  const words = picture.tokens.map(plain), keys = picture.keys.map(plain);
   // A copy: in the message they come with, they may not begin at a multiple of 4 bytes.
   const { buffer, byteOffset, byteLength } = weights;
   return {
-    number, inputs, numLayers, numHeads, n, words,
+    number, inputs, numLayers, numHeads, nq, nk, words, keys,
+    inGroup: numHeads / picture.groups, // heads that share keys and values
     message: plain(error ? `${error} The last picture stays.` : note),
     isError: Boolean(error),
     headNames: picture.head_names.map(plain),
     weights: new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength)),
-    leftward: readsLeftward(words),
+    leftward: readsLeftward(keys),
   };
 }
 
 // What is asked for, as far as there is such a layer, head or word.
-export function choose({ layer, head, compare, word }, { numLayers, numHeads, n }) {
+export function choose({ layer, head, compare, word }, { numLayers, numHeads, nq }) {
   return {
     layer: between(0, layer, numLayers - 1),
     head: between(0, head, numHeads - 1),
     compare: between(-1, compare, numHeads - 1), // -1: with none
-    word: word < 0 || word >= n ? n - 1 : word, // else the last one
+    word: word < 0 || word >= nq ? nq - 1 : word, // else the last one
   };
 }
 
-const weightAt = ({ numHeads, n, weights }, layer, head, i, j) =>
-  weights[((layer * numHeads + head) * n + i) * n + j];
+const weightAt = ({ numHeads, nq, nk, weights }, layer, head, i, j) =>
+  weights[((layer * numHeads + head) * nq + i) * nk + j];
 // The weight, or how much more it is than the other head's.
 const valueAt = (maps, { layer, head, compare }, i, j) =>
   weightAt(maps, layer, head, i, j) -
   (compare < 0 ? 0 : weightAt(maps, layer, compare, i, j));
 // Columns of right-to-left sentences are mirrored. The mirror is its own inverse: it
 // turns a word's place into its column, and a column into the word's place.
-const column = ({ leftward, n }, j) => (leftward ? n - 1 - j : j);
+const column = ({ leftward, nk }, j) => (leftward ? nk - 1 - j : j);
 
 const headName = ({ headNames }, head) =>
   headNames[head] ? `${head + 1} ${headNames[head]}` : `${head + 1}`;
@@ -92,11 +95,11 @@ const fullName = (maps, layer, head) =>
 export function sayRow({ maps, choice, cell }) {
   const { layer, head, compare } = choice;
   const i = cell ? cell[0] : choice.word;
-  const name = (j) => isolate(maps.words[j]);
+  const name = (j) => isolate(maps.keys[j]), asks = isolate(maps.words[i]);
   const size = (j) => Math.abs(valueAt(maps, choice, i, j));
   const told = cell
     ? [cell[1]]
-    : range(maps.n)
+    : range(maps.nk)
         .sort((a, b) => size(b) - size(a))
         .slice(0, 3)
         .filter((j, k) => k === 0 || size(j) >= SMALLEST);
@@ -104,9 +107,9 @@ export function sayRow({ maps, choice, cell }) {
     .map((j) => `${digits(valueAt(maps, choice, i, j), cell ? 3 : 2)} to ${name(j)}`)
     .join(", ");
   return compare < 0
-    ? `${fullName(maps, layer, head)}: ${name(i)} gives ` +
+    ? `${fullName(maps, layer, head)}: ${asks} gives ` +
         `${shares.replace(" to ", " of its attention to ")}.`
-    : `${name(i)}: head ${headName(maps, head)} minus head ` +
+    : `${asks}: head ${headName(maps, head)} minus head ` +
         `${headName(maps, compare)} is ${shares}.`;
 }
 
@@ -135,22 +138,23 @@ export function readColors({ weights, difference, heads }) {
 // From left to right: words, map, lines, words and numbers. Lines and what follows
 // stand below the map where there is not even room for small cells and short lines.
 // Lengths are in units of the drawing, except `room`, the width that the page offers,
-// in pixels; one unit is `zoom` pixels. The widest label is `wide`, a cell's `side` is
-// 19 to 28, and lines take 44 to 130 from left to right beside the map, 100 below it.
-export function layout({ n, wide, room, projector }) {
-  const left = wide + 10, after = wide + 62; // a name, and a name and its number
+// in pixels; one unit is `zoom` pixels. The widest name of a row is `wide`, that of a
+// column `wideKey`. A cell's `side` is 19 to 28, and lines take 44 to 130 from left to
+// right beside the map, 100 below it.
+export function layout({ nq, nk, wide, wideKey, room, projector }) {
+  const left = wide + 10, after = wideKey + 62; // a name, and a name and its number
   const small = 19, short = 44;
   const space = Math.max(300, room - 16), large = 20 / 14;
-  const fit = space / (left + n * small + short + after); // at which zoom all just fits
+  const fit = space / (left + nk * small + short + after); // at which zoom all just fits
   const zoom = !projector ? 1 : fit < 1.2 ? large : Math.min(fit, large);
-  const lean = Math.ceil(wide * 0.65); // how far the last label reaches beyond the map
+  const lean = Math.ceil(wideKey * 0.65); // how far the last label reaches further
   const beside = zoom <= fit, rest = space / zoom - left - (beside ? after : lean);
-  const side = between(small, Math.floor((rest - (beside ? 100 : 0)) / n), 28);
-  const fan = beside ? between(short, rest - n * side, 130) : 100;
-  const top = 26 + Math.ceil(wide * 0.77) + 12; // title, labels that lean by 50 degrees
-  const right = left + n * side, bottom = top + n * side;
+  const side = between(small, Math.floor((rest - (beside ? 100 : 0)) / nk), 28);
+  const fan = beside ? between(short, rest - nk * side, 130) : 100;
+  const top = 26 + Math.ceil(wideKey * 0.77) + 12; // title, labels that lean by 50°
+  const right = left + nk * side, bottom = top + nq * side;
   const caption = 190; // the width of what the scale of colours says
-  const scale = between(60, Math.min(n * side, space / zoom - left - caption), 250);
+  const scale = between(60, Math.min(nk * side, space / zoom - left - caption), 250);
   const rows = beside ? top : bottom + 48; // the top of the list, below the scale
   const start = beside ? right : left, end = start + fan; // of the lines
   return {
@@ -161,16 +165,16 @@ export function layout({ n, wide, room, projector }) {
       end + after,
       left + scale + caption,
     ),
-    height: (beside ? bottom : rows + n * side) + 36,
+    height: Math.max(bottom, rows + nk * side) + 36,
   };
 }
 
 // What of the map is at a point, in the drawing's units: [row, column], or [row, null]
 // for the name of a row.
-export function under(x, y, { n, leftward }, { left, top, side, right }) {
+export function under(x, y, { nq, nk, leftward }, { left, top, side, right }) {
   const i = Math.floor((y - top) / side);
-  if (i < 0 || i >= n || x >= right) return null;
-  return [i, x < left ? null : column({ n, leftward }, Math.floor((x - left) / side))];
+  if (i < 0 || i >= nq || x >= right) return null;
+  return [i, x < left ? null : column({ nk, leftward }, Math.floor((x - left) / side))];
 }
 
 // ---- nodes
@@ -215,9 +219,10 @@ function measure(words, widest = 110) {
   const labels = words.map(shorten);
   return { labels, wide: Math.ceil(Math.max(40, ...labels.map(widthOf))) };
 }
-function arrange({ n, words }, room, projector) {
-  const { labels, wide } = measure(words);
-  return { labels, ...layout({ n, wide, room, projector }) };
+function arrange({ nq, nk, words, keys }, room, projector) {
+  const { labels, wide } = measure(words), of = measure(keys);
+  const place = layout({ nq, nk, wide, wideKey: of.wide, room, projector });
+  return { labels, keyLabels: of.labels, ...place };
 }
 
 // ---- the controls above: what is asked of the kernel, and what is looked at
@@ -355,15 +360,15 @@ function makeGlance({ colors, pick }) {
   let drawn = {};
 
   function paintSheet(maps) {
-    const { numLayers, numHeads, n } = maps;
-    [sheet.width, sheet.height] = [numHeads * n || 1, numLayers * n || 1];
+    const { numLayers, numHeads, nq, nk } = maps;
+    [sheet.width, sheet.height] = [numHeads * nk || 1, numLayers * nq || 1];
     const context = sheet.getContext("2d");
     const pixels = context.createImageData(sheet.width, sheet.height);
-    for (let y = 0, at = 0; y < numLayers * n; y++)
+    for (let y = 0, at = 0; y < numLayers * nq; y++)
       for (let head = 0; head < numHeads; head++)
-        for (let j = 0; j < n; j++, at += 4) {
-          const layer = Math.floor(y / n);
-          const weight = weightAt(maps, layer, head, y % n, column(maps, j));
+        for (let j = 0; j < nk; j++, at += 4) {
+          const layer = Math.floor(y / nq);
+          const weight = weightAt(maps, layer, head, y % nq, column(maps, j));
           pixels.data.set(colors.bytesOf(weight), at);
           pixels.data[at + 3] = 255;
         }
@@ -396,7 +401,7 @@ function makeGlance({ colors, pick }) {
       }
   }
 
-  function copySheet({ numHeads, n }) {
+  function copySheet({ numHeads, nq, nk }) {
     const { offsetWidth, offsetHeight } = buttons, dots = devicePixelRatio;
     [canvas.width, canvas.height] = [offsetWidth * dots, offsetHeight * dots];
     canvas.style.width = `${offsetWidth}px`;
@@ -405,7 +410,7 @@ function makeGlance({ colors, pick }) {
     context.scale(dots, dots);
     context.imageSmoothingEnabled = false;
     [...buttons.children].forEach(({ firstChild: spot }, i) => {
-      const from = [(i % numHeads) * n, Math.floor(i / numHeads) * n, n, n];
+      const from = [(i % numHeads) * nk, Math.floor(i / numHeads) * nq, nk, nq];
       const { offsetLeft, offsetTop, offsetWidth: side } = spot;
       context.drawImage(sheet, ...from, offsetLeft, offsetTop, side, side);
     });
@@ -464,28 +469,27 @@ function makeMap({ colors, row, pick, point }) {
   let drawn = {}, drawing; // the nodes that change
 
   function build({ maps, place }) {
-    const { n, words } = maps;
-    const { left, top, side, right, width, height, zoom, labels } = place;
+    const { nq, nk, words, keys } = maps;
+    const { left, top, side, right, width, height, zoom, labels, keyLabels } = place;
     const cells = make("g", { class: "mha-cells", "shape-rendering": "crispEdges" });
-    for (let i = 0; i < n; i++)
-      for (let j = 0; j < n; j++)
+    for (let i = 0; i < nq; i++)
+      for (let j = 0; j < nk; j++)
         cells.append(
           make("rect", {
             x: left + column(maps, j) * side, y: top + i * side,
             width: side, height: side,
           }),
         );
-    const full = (i) => make("title", {}, words[i]);
+    const full = (word) => make("title", {}, word);
     const rowNames = labels.map((label, i) => make("text", {
       x: left - 6, y: top + (i + 0.5) * side, dy: "0.35em", "text-anchor": "end",
-    }, label, full(i)));
+    }, label, full(words[i])));
     const angle = (-50 * Math.PI) / 180, cos = Math.cos(angle), sin = Math.sin(angle);
     const lean = make("g", { transform: "rotate(-50)" });
-    labels.forEach((label, j) => {
+    keyLabels.forEach((label, j) => {
       const x = left + (column(maps, j) + 0.55) * side, y = top - 8;
-      lean.append(
-        make("text", { x: x * cos + y * sin, y: y * cos - x * sin }, label, full(j)),
-      );
+      const at = { x: x * cos + y * sin, y: y * cos - x * sin };
+      lean.append(make("text", at, label, full(keys[j])));
     });
     const dot = make("circle", { cx: 9, cy: 13, r: 7 });
     const style = { "font-weight": 700, class: "mha-title" };
@@ -508,9 +512,9 @@ function makeMap({ colors, row, pick, point }) {
   }
 
   function paint({ maps, choice, place }) {
-    const { n } = maps, { layer, head, compare } = choice;
-    for (let i = 0, at = 0; i < n; i++)
-      for (let j = 0; j < n; j++, at++) {
+    const { nq, nk } = maps, { layer, head, compare } = choice;
+    for (let i = 0, at = 0; i < nq; i++)
+      for (let j = 0; j < nk; j++, at++) {
         const fill = colors.ofCell(valueAt(maps, choice, i, j), choice);
         update(drawing.cells.children[at], { fill });
       }
@@ -548,7 +552,7 @@ function makeMap({ colors, row, pick, point }) {
       ? { "font-weight": "700", fill: ACCENT }
       : { "font-weight": "400", fill: INK }));
     drawing.svg.setAttribute("aria-label", said);
-    drawing.frames.replaceChildren(box(left, maps.n * side, ACCENT));
+    drawing.frames.replaceChildren(box(left, maps.nk * side, ACCENT));
     if (!cell) return;
     drawing.frames.append(box(left + column(maps, cell[1]) * side, side, INK));
   }
@@ -597,8 +601,8 @@ function makeRow({ colors }) {
   const node = make("g", {}, list, lines);
   let drawn = {};
 
-  function build({ rows, side, end, numbers, labels }) {
-    const texts = labels.map((label, j) => {
+  function build({ rows, side, end, numbers, keyLabels }) {
+    const texts = keyLabels.map((label, j) => {
       const y = { y: rows + (j + 0.5) * side, dy: "0.35em" };
       const style = { "text-anchor": "end", "font-variant-numeric": "tabular-nums" };
       return [
@@ -614,22 +618,23 @@ function makeRow({ colors }) {
     drawn = scene;
     const { maps, choice, cell, place } = scene;
     const { left, right, side, rows, start, end, labels } = place;
-    const i = cell ? cell[0] : choice.word;
-    const values = range(maps.n).map((j) => valueAt(maps, choice, i, j));
+    const i = cell ? cell[0] : choice.word, below = start < right;
+    const values = range(maps.nk).map((j) => valueAt(maps, choice, i, j));
     const most = Math.max(...values.map(Math.abs));
     const best = values.findIndex((value) => Math.abs(value) === most);
     const y = (j) => rows + (j + 0.5) * side, middle = (start + end) / 2;
+    const from = y(below ? Math.min(i, maps.nk - 1) : i);
     const marks = [];
-    if (start < right) // below the map its name stands once more, where lines begin
+    if (below) // its name stands once more, where lines begin
       marks.push(make("text", {
-        x: left - 6, y: y(i), dy: "0.35em", "text-anchor": "end",
+        x: left - 6, y: from, dy: "0.35em", "text-anchor": "end",
         "font-weight": "700", fill: ACCENT,
       }, labels[i]));
     values.forEach((value, j) => {
       const size = Math.min(1, Math.abs(value));
       if (size >= SMALLEST)
         marks.push(make("path", {
-          d: `M${start + 4} ${y(i)}C${middle} ${y(i)} ${middle} ${y(j)} ${end} ${y(j)}`,
+          d: `M${start + 4} ${from}C${middle} ${from} ${middle} ${y(j)} ${end} ${y(j)}`,
           fill: "none", "stroke-width": 0.75 + 8 * size,
           "stroke-opacity": 0.25 + 0.75 * size, stroke: colors.ofLine(value, choice),
         }));
@@ -720,7 +725,7 @@ function render({ model, el }) {
 
   function show(changes) {
     scene = { ...scene, ...changes };
-    const hasWords = scene.maps.n > 0; // else they were let go, as the message says
+    const hasWords = scene.maps.nq > 0; // else they were let go, as the message says
     if (hasWords) scene.said = sayRow(scene);
     for (const part of always) part.draw(scene);
     if (!hasWords) return;
@@ -728,7 +733,7 @@ function render({ model, el }) {
     for (const part of withWords) part.draw(scene);
   }
   function chosen() {
-    if (scene.maps?.n) show({ choice: choose(choices.read(), scene.maps) });
+    if (scene.maps?.nq) show({ choice: choose(choices.read(), scene.maps) });
   }
   function receive(edited) { // a picture; what was edited since it was asked for stays
     const picture = model.get("picture");
@@ -739,13 +744,13 @@ function render({ model, el }) {
     }
     const maps = readPicture(picture), choice = choose(choices.read(), maps);
     if (!edited) controls.showInputs(maps.inputs);
-    display(map.node, maps.n);
+    display(map.node, maps.nq);
     const place = arrange(maps, map.node.offsetWidth, projector);
     show({ maps, choice, cell: null, place });
     root.dataset.number = maps.number;
   }
   function resize() {
-    if (!scene.maps?.n) return;
+    if (!scene.maps?.nq) return;
     show({ place: arrange(scene.maps, map.node.offsetWidth, projector) });
   }
   function enlarge(isWanted) {

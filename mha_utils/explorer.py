@@ -25,7 +25,9 @@ _FOLDER = Path(__file__).parent
 _CONTROLS = ("causal", "special", "temperature")  # that a source may ask for
 _NOTHING = {
     "tokens": [],
-    "shape": [0] * 3,
+    "keys": [],
+    "groups": 1,
+    "shape": [0] * 4,
     "weights": b"",
     "head_names": [],
     "note": "",
@@ -107,7 +109,7 @@ class Explorer(anywidget.AnyWidget):
         picture = {"number": 1, **self._answer(inputs)}
         if picture["error"]:
             raise ValueError(picture["error"])
-        layers, heads, n = picture["shape"]
+        layers, heads, n, _ = picture["shape"]
         for name, low, high in (
             ("layer", 0, layers),
             ("head", 0, heads),
@@ -162,15 +164,16 @@ class Explorer(anywidget.AnyWidget):
                     f"at most {30 * self._max_words}."
                 )
             maps = self._attend(inputs["sentence"], **controls)
-            layers, heads, n, _ = maps.weights.shape
-            if n > self._max_words:
+            if (most := max(maps.weights.shape[2:])) > self._max_words:
                 raise ValueError(
-                    f"This sentence has {n} words; the explorer draws at most "
+                    f"This sentence has {most} words; the explorer draws at most "
                     f"{self._max_words}."
                 )
             return answer | {
                 "tokens": maps.tokens,
-                "shape": [layers, heads, n],
+                "keys": maps.keys,
+                "groups": maps.num_kv_heads,
+                "shape": list(maps.weights.shape),
                 "weights": np.ascontiguousarray(maps.weights, "<f4").tobytes(),
                 "head_names": list(maps.head_names),
                 "note": maps.note,

@@ -51,24 +51,26 @@ def show_head(
         weight that rounds to 0.00 is left out.
     """
     _check(maps, [head], layer)
-    labels, missing = _drawn(maps.tokens)
-    n, left = len(labels), 0.45 + widest(labels)
-    cell = float(np.clip((_WIDTH - left - _BAR) / n, _LINE, max(0.75, 2.6 / n)))
-    top, side = 0.65 + _tilt(labels, cell)[1], n * cell
-    size = (left + side + _BAR, top + side + 0.15)
+    rows, columns, missing = _both(maps)
+    n_q, n_k, left = len(rows), len(columns), 0.45 + widest(rows)
+    cell = float(np.clip((_WIDTH - left - _BAR) / n_k, _LINE, max(0.75, 2.6 / n_k)))
+    top, width = 0.65 + _tilt(columns, cell)[1], n_k * cell
+    height = n_q * max(cell, 1.1 / n_q)  # below that the bar's numbers touch
+    size = (left + width + _BAR, top + height + 0.15)
     alt = describe(maps, head, layer)
-    figure = _figure(_name(maps, head, layer), alt, size, (maps.note, missing))
-    ax = _axes(figure, left, top, side, side)
-    weights = maps.weights[layer, head]  # (n, n)
-    written = n <= 12 if numbers is None else numbers
+    figure = _figure(_name(maps, head, layer), alt, size, (maps.note, *missing))
+    ax = _axes(figure, left, top, width, height)
+    weights = maps.weights[layer, head]  # (n_q, n_k)
+    written = max(n_q, n_k) <= 12 if numbers is None else numbers
     texts = [[_share(w) for w in row] for row in weights] if written else None
     image = _draw_map(ax, weights, (0, 1), WEIGHT_MAP, texts)
-    _label(ax, labels, labels, cell)
-    ax.xaxis.set_inverted(leftward(maps.tokens))
+    _label(ax, rows, columns, cell)
+    ax.xaxis.set_inverted(leftward(maps.keys))
     _frame(ax, head)
-    ax.set_ylabel("query: the word that looks")
+    ax.set_ylabel("query: the word that looks" if height > 2.4 else "query")
     ax.set_xlabel("key: the word that is looked at")
-    _color_bar(figure, image, (left + side + 0.15, top, 0.2, side), "attention weight")
+    place = (left + width + 0.15, top, 0.2, height)
+    _color_bar(figure, image, place, "attention weight")
     return figure
 
 
@@ -90,47 +92,52 @@ def show_heads(
     """
     heads = list(range(maps.weights.shape[1]) if heads is None else heads)
     _check(maps, heads, layer)
-    labels, missing = _drawn(maps.tokens)
-    n, most, left = len(labels), min(len(heads), 4), 0.2 + widest(labels)
-    ticks: Sequence[int] = range(n)
+    rows, columns, missing = _both(maps)
+    n_q, n_k = len(rows), len(columns)
+    most, left = min(len(heads), 4), 0.2 + widest(rows)
+    row_ticks: Sequence[int] = range(n_q)
+    column_ticks: Sequence[int] = range(n_k)
     note = ""
 
-    def room(wide: int) -> float:  # for the side of a map, if so many are in a row
-        return min((_WIDTH - left) / wide - 0.2, 0.4 * n, 4)
+    def room(wide: int) -> float:  # for a map's width, if so many are in a row
+        return min((_WIDTH - left) / wide - 0.2, 0.4 * n_k, 4)
+
+    def height(wide: int) -> float:  # of all maps, whose cells are squares
+        return np.ceil(len(heads) / wide) * room(wide) * n_q / n_k
 
     fitting = [
         wide
         for wide in range(1, most + 1)
-        if room(wide) / n >= 0.165 and np.ceil(len(heads) / wide) * room(wide) <= 8
+        if room(wide) / n_k >= 0.165 and height(wide) <= 8
     ]
     if not fitting:
-        left, missing, note = 0.4, "", "\nnumbers: the words' places in the sentence"
-        ticks = [0, *(range(4, n, 5) if n < 30 else range(9, n, 10))]
-        labels = [str(i + 1) for i in ticks]
+        left, missing, note = 0.4, [], "\nnumbers: the words' places in the sentence"
+        (row_ticks, rows), (column_ticks, columns) = _numbered(n_q), _numbered(n_k)
     wide = max(fitting, default=most)
-    side, title = room(wide), 0.35
+    width, title = room(wide), 0.35
+    side = width * n_q / n_k  # from top to bottom
     tall = -(-len(heads) // wide)
     wide = -(-len(heads) // tall)  # rows alike: four maps are two by two
     named = len(maps.weights) > 1  # the layer, above the maps
-    top = 0.1 + title * (1 + named) + _tilt(labels, side / n)[1]
+    top = 0.1 + title * (1 + named) + _tilt(columns, width / n_k)[1]
     bottom = top + tall * (side + title)
     alt = [describe(maps, h, layer, rows=max(3, 36 // len(heads))) for h in heads]
     figure = _figure(
         f"layer {layer + 1}" if named else "",
         "\n".join(alt),
-        (max(left + wide * (side + 0.2), 6.3), bottom + 0.65),
-        (maps.note, missing),
+        (max(left + wide * (width + 0.2), 6.6 if note else 6.3), bottom + 0.65),
+        (maps.note, *missing),
     )
     for place, head in enumerate(heads):
         down, across = divmod(place, wide)
-        x, y = left + across * (side + 0.2), top + down * (side + title)
-        ax = _axes(figure, x, y, side, side)
+        x, y = left + across * (width + 0.2), top + down * (side + title)
+        ax = _axes(figure, x, y, width, side)
         image = _draw_map(ax, maps.weights[layer, head], (0, 1), WEIGHT_MAP)
-        rows, columns = [] if across else labels, [] if down else labels
-        _label(ax, rows, columns, side / n, ticks)
-        ax.xaxis.set_inverted(leftward(maps.tokens))
+        names = [] if across else rows, [] if down else columns
+        _label(ax, *names, width / n_k, row_ticks, column_ticks)
+        ax.xaxis.set_inverted(leftward(maps.keys))
         _frame(ax, head)
-        ax.set_title(plain(_name(maps, head), int(side / 0.095)), size=FONT)
+        ax.set_title(plain(_name(maps, head), int(width / 0.095)), size=FONT)
     _color_bar(figure, image, (0.2, bottom - 0.1, 2.2, 0.2), "attention weight")
     caption = "rows: the word that looks (query)\ncolumns: the word looked at (key)"
     _write(figure, 2.8, bottom - 0.15, caption + note)
@@ -163,19 +170,20 @@ def show_lines(
     """
     heads = [head] if heads is None else list(heads)
     _check(maps, heads, layer)
-    labels, missing = _drawn(maps.tokens)
-    chosen, n, several = _place(maps, word), len(labels), len(heads) > 1
-    wide = widest(labels)
-    left, right = 0.3 + wide, 2.9 + wide  # where the lines begin and end
-    sums = right + max(wide, 0.4) + 0.75  # where the first head's numbers end
+    rows, columns, missing = _both(maps)
+    chosen, several = _place(maps, word), len(heads) > 1
+    n = max(len(rows), len(columns))
+    left = 0.3 + widest(rows)  # where the lines begin
+    right = left + 2.6  # and end
+    sums = right + max(widest(columns), 0.4) + 0.75  # where the first numbers end
     top = 0.8 + 0.25 * several * len(heads)
     y = top + 0.27 * (np.arange(n) + 0.5)  # (n,)
     whose = f"{len(heads)} heads" if several else _name(maps, heads[0], layer)
-    title = f"{whose}, what “{labels[chosen]}” looks at"
+    title = f"{whose}, what “{rows[chosen]}” looks at"
     alt = "\n".join(describe(maps, h, layer, chosen) for h in heads)
     size = (sums + 0.75 * len(heads) - 0.6, top + 0.27 * n + 0.1)
     note = f"{maps.note} {_not_shown(maps.weights[layer, heads, chosen])}".strip()
-    figure = _figure(title, alt, size, (note, missing))
+    figure = _figure(title, alt, size, (note, *missing))
     width, height = figure.get_size_inches()
     ax = _axes(figure, 0, 0, width, height)
     ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])  # inches
@@ -187,16 +195,17 @@ def show_lines(
         options |= {"ha": side, "va": "center_baseline"}
         ax.text(x, y, text, color="#6b6b6b" if pale else "black", **options)
 
-    weights = maps.weights[layer, heads, chosen]  # (h, n)
-    thick = (1 + 5 * weights) * (weights >= 0.005)  # points, (h, n)
+    weights = maps.weights[layer, heads, chosen]  # (h, n_k)
+    thick = (1 + 5 * weights) * (weights >= 0.005)  # points, (h, n_k)
     # Several heads' lines to one word lie beside each other: how far from its middle.
     beside = (thick.cumsum(axis=0) - (thick + thick.sum(axis=0)) / 2) / 72  # inches
     write(left - 0.1, top - 0.15, "query", "right", True)
     write(right + 0.1, top - 0.15, "key", "left", True)
     box = {"boxstyle": "round,pad=0.15", "facecolor": "none", "edgecolor": "black"}
-    for j, label in enumerate(labels):
-        options = {"bbox": box} if j == chosen else {"pale": True}
-        write(left - 0.1, y[j], label, "right", **options)
+    for i, label in enumerate(rows):
+        options = {"bbox": box} if i == chosen else {"pale": True}
+        write(left - 0.1, y[i], label, "right", **options)
+    for j, label in enumerate(columns):
         write(right + 0.1, y[j], label, "left", not any(map(_share, weights[:, j])))
     for k, h in enumerate(heads):
         color = HEAD_COLORS[h % len(HEAD_COLORS)]
@@ -311,14 +320,14 @@ def describe(
     Head 1 (subject): "sat" gives 1.00 of its attention to "cat".
     """
     _check(maps, [head], layer)
-    shares = maps.weights[layer, head].astype(float).round(2)  # (n, n)
-    words = [f'"{clean(token)}"' for token in maps.tokens]
+    shares = maps.weights[layer, head].astype(float).round(2)  # (n_q, n_k)
+    words, keys = ([f'"{clean(t)}"' for t in ts] for ts in (maps.tokens, maps.keys))
     n = len(words)
 
     def tell(i: int, most: int, of: str = " of its attention") -> str:
         told: list[str] = []
         for share in sorted(set(shares[i][shares[i] > 0]), reverse=True)[:most]:
-            equal = [words[j] for j in np.flatnonzero(shares[i] == share)]
+            equal = [keys[j] for j in np.flatnonzero(shares[i] == share)]
             whom = _listed(equal) if len(equal) < 5 else f"{len(equal)} words"
             each = "each of " if len(equal) > 1 else ""
             told.append(f"{share:.2f}{'' if told else of} to {each}{whom}")
@@ -332,7 +341,10 @@ def describe(
         return f"{name}: {tell(_place(maps, word), 5)}."
     told = [tell(i, 1, *([""] if i else [])) for i in range(min(rows, n))]
     told += [f"and {n - rows} more"] if n > rows else []
-    return f"{name}, {n} words. {'; '.join(told)}."
+    count = (
+        f"{n} words" if maps.keys == maps.tokens else f"{n} words look at {len(keys)}"
+    )
+    return f"{name}, {count}. {'; '.join(told)}."
 
 
 def _say_matrix(matrix: NDArray, rows: Sequence, columns: Sequence) -> str:
@@ -419,6 +431,18 @@ def _drawn(words: Sequence[str]) -> tuple[list[str], str]:
     return labels, note if lost else ""
 
 
+def _both(maps: AttentionMaps) -> tuple[list[str], list[str], list[str]]:
+    """Return the words of rows and columns as they are drawn, and what is missing."""
+    (rows, missing), (columns, missing_too) = _drawn(maps.tokens), _drawn(maps.keys)
+    return rows, columns, list(dict.fromkeys((missing, missing_too)))
+
+
+def _numbered(n: int) -> tuple[list[int], list[str]]:
+    """Return some places of n words, and how they are numbered."""
+    ticks = [0, *(range(4, n, 5) if n < 30 else range(9, n, 10))]
+    return ticks, [str(i + 1) for i in ticks]
+
+
 def _figure(
     title: str, alt: str, size: tuple[float, float], notes: Sequence[str]
 ) -> Picture:
@@ -493,10 +517,11 @@ def _label(
     rows: Sequence[str],
     columns: Sequence[str],
     cell: float,
-    ticks: Sequence[int] | None = None,
+    row_ticks: Sequence[int] | None = None,
+    column_ticks: Sequence[int] | None = None,
 ) -> None:
-    ax.set_yticks((ticks or range(len(rows))) if rows else [], rows)
-    ax.set_xticks((ticks or range(len(columns))) if columns else [], columns)
+    ax.set_yticks((row_ticks or range(len(rows))) if rows else [], rows)
+    ax.set_xticks((column_ticks or range(len(columns))) if columns else [], columns)
     ax.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
     ax.xaxis.set_label_position("top")
     angle = _tilt(columns, cell)[0]

@@ -1,6 +1,6 @@
 """The one thing that all sources of attention give, and all pictures take."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,26 +12,34 @@ ROUNDING = 0.03
 
 @dataclass(frozen=True, eq=False)
 class AttentionMaps:
-    """The words of a sentence and who attends to whom in every head.
+    """Words, and who attends to whom in every head.
 
     Parameters
     ----------
-    tokens : list of n strings
-    weights : array (num_layers, num_heads, n, n)
+    tokens : list of n_q strings
+        The words that look, a row each.
+    weights : array (num_layers, num_heads, n_q, n_k)
         Row i of a map is the attention of word i: what share it gives to each word. A
         row may add up to less than 1, where words are hidden. One layer may be given as
-        (num_heads, n, n), one head as (n, n). A list of layers is taken as a model
-        returns it, each (num_heads, n, n) or, for one sentence, (1, num_heads, n, n).
-        PyTorch tensors are taken, too.
+        (num_heads, n_q, n_k), one head as (n_q, n_k). A list of layers is taken as a
+        model returns it, each with the heads, or with one sentence and the heads, in
+        front. PyTorch tensors are taken, too.
     head_names : sequence of num_heads strings
         Names to show beside the heads' numbers; none if empty.
     note : str
         Something the reader should know about these maps, shown beside them.
+    keys : list of n_k strings, optional
+        The words that are looked at, a column each; if not given, those that look. They
+        are others where a sentence looks into another one, or a new word into those
+        that a cache keeps.
+    num_kv_heads : int, optional
+        How many heads of keys and values the heads share, as in `MultiHeadAttention`;
+        if not given, each has its own. Those that share are shown together.
 
     Raises
     ------
     ValueError
-        If `weights` does not have a map of n x n shares for each head. The message
+        If `weights` does not have a map of n_q x n_k shares for each head. The message
         names the row and the likely cause: scores in place of weights, dropout left on,
         several sentences at once, a model that was not asked for its maps.
     """
@@ -40,17 +48,27 @@ class AttentionMaps:
     weights: NDArray
     head_names: tuple[str, ...] = ()
     note: str = ""
+    _: KW_ONLY
+    keys: list[str] = None  # type: ignore[assignment]  # then the tokens, below
+    num_kv_heads: int = None  # type: ignore[assignment]  # then the number of heads
 
     def __post_init__(self) -> None:
-        weights = _layers(self.weights)  # (num_layers, num_heads, n, n)
-        _need_maps(weights, len(self.tokens))
+        weights = _layers(self.weights)  # (num_layers, num_heads, n_q, n_k)
+        tokens = [str(token) for token in self.tokens]
+        keys = tokens if self.keys is None else [str(token) for token in self.keys]
+        _need_maps(weights, len(tokens), len(keys))
         _need_shares(weights)
-        if len(self.head_names) not in (0, weights.shape[1]):
+        num_heads = weights.shape[1]
+        if len(self.head_names) not in (0, num_heads):
+            raise ValueError(f"{len(self.head_names)} head_names for {num_heads} heads")
+        num_kv_heads = num_heads if self.num_kv_heads is None else self.num_kv_heads
+        if num_kv_heads < 1 or num_heads % num_kv_heads:
             raise ValueError(
-                f"{len(self.head_names)} head_names for {weights.shape[1]} heads"
+                f"num_kv_heads is {num_kv_heads}; it must divide {num_heads} heads"
             )
-        object.__setattr__(self, "weights", weights)
-        object.__setattr__(self, "tokens", [str(token) for token in self.tokens])
+        made = {"tokens": tokens, "keys": keys, "weights": weights}
+        for name, value in (made | {"num_kv_heads": num_kv_heads}).items():
+            object.__setattr__(self, name, value)
 
 
 def _layers(weights: Any) -> NDArray:
@@ -62,7 +80,7 @@ def _layers(weights: Any) -> NDArray:
             raise ValueError(f"weights is a list of layers that differ: {shapes}")
     weights = _array(weights)
     if weights.ndim == 5 and weights.shape[1] == 1:
-        weights = weights[:, 0]  # (layers, 1, h, n, n) -> (layers, h, n, n)
+        weights = weights[:, 0]  # (layers, 1, h, n_q, n_k) -> (layers, h, n_q, n_k)
     if weights.ndim in (2, 3):
         weights = weights.reshape((1,) * (4 - weights.ndim) + weights.shape)
     return weights
@@ -82,16 +100,17 @@ def _array(weights: Any) -> NDArray:
     return weights.astype(float) if weights.dtype.kind in "biu" else weights
 
 
-def _need_maps(weights: NDArray, n: int) -> None:
+def _need_maps(weights: NDArray, n_q: int, n_k: int) -> None:
     if weights.ndim == 5:
         raise ValueError(
             f"weights has shape {weights.shape}, the maps of {weights.shape[1]} "
             f"sentences; take one sentence at a time: [layer[0] for layer in weights]"
         )
-    if weights.ndim != 4 or weights.shape[2:] != (n, n) or 0 in weights.shape:
+    if weights.ndim != 4 or weights.shape[2:] != (n_q, n_k) or 0 in weights.shape:
+        whose = f"{n_q} tokens" if n_q == n_k else f"{n_q} tokens and {n_k} keys"
         raise ValueError(
-            f"weights has shape {weights.shape}; for {n} tokens it needs "
-            f"(num_layers, num_heads, {n}, {n})"
+            f"weights has shape {weights.shape}; for {whose} it needs "
+            f"(num_layers, num_heads, {n_q}, {n_k})"
         )
     if weights.dtype.kind != "f" or not np.isfinite(weights).all():
         raise ValueError("weights holds NaN, infinity or no real numbers")
@@ -99,14 +118,14 @@ def _need_maps(weights: NDArray, n: int) -> None:
 
 def _need_shares(weights: NDArray) -> None:
     """Refuse what is no share of attention, and say where and probably why."""
-    low = weights.min(axis=-1)  # (layers, h, n)
+    low = weights.min(axis=-1)  # (layers, h, n_q)
     if (low < 0).any():
         place, number = _worst(-low)
         raise ValueError(
             f"weights holds {-number:.2f} {place}, and a share cannot be negative. If "
             f"these are scores, the softmax is still to come"
         )
-    total = weights.sum(axis=-1, dtype=float)  # (layers, h, n)
+    total = weights.sum(axis=-1, dtype=float)  # (layers, h, n_q)
     if (total > 1 + ROUNDING).any():
         place, number = _worst(total)
         raise ValueError(

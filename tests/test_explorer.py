@@ -23,15 +23,15 @@ def uniform(sentence):
 
 def drawn(explorer):
     """Return the weights that the page has."""
-    layers, heads, n = explorer.picture["shape"]
     weights = np.frombuffer(explorer.picture["weights"], "<f4")
-    return weights.reshape(layers, heads, n, n)
+    return weights.reshape(explorer.picture["shape"])
 
 
 def agrees(explorer, maps):
     """Whether the page has these maps, and no message of an error."""
     return (
         explorer.picture["tokens"] == maps.tokens
+        and explorer.picture["keys"] == maps.keys
         and explorer.picture["error"] == ""
         and np.array_equal(drawn(explorer), maps.weights.astype("f4"))
     )
@@ -201,7 +201,7 @@ def test_one_message_for_each_change(messages):
 
 def test_what_is_sent_is_small():
     explorer = Explorer(uniform, "twelve words")
-    assert explorer.picture["shape"] == [1, 8, 12]
+    assert explorer.picture["shape"] == [1, 8, 12, 12]
     assert len(explorer.picture["weights"]) == 4 * 8 * 12 * 12
     rest = {k: v for k, v in explorer.picture.items() if k != "weights"}
     assert len(explorer.picture["weights"]) + len(str(rest)) < 10_000

@@ -32,9 +32,13 @@ def call(page):
 def layouts(call):
     """Lay out maps of many sizes in pages of many widths."""
     sizes = [
-        {"n": n, "wide": wide, "room": room, "projector": projector}
-        for n in (1, 2, 3, 5, 8, 11, 17, 24, 30, 47, 100)
-        for wide in (40, 63, 110)
+        {
+            **{"nq": nq, "nk": nk, "wide": wide, "wideKey": other},
+            **{"room": room, "projector": projector},
+        }
+        for nk in (1, 2, 3, 5, 8, 11, 17, 24, 30, 47, 100)
+        for nq in {nk, 1, nk + 7}
+        for wide, other in ((40, 40), (63, 63), (110, 110), (40, 110), (110, 40))
         for room in (0, 280, 390, 640, 700, 800, 960, 1024, 1366, 1920, 3840)
         for projector in (False, True)
     ]
@@ -43,15 +47,16 @@ def layouts(call):
 
 def test_all_that_is_laid_out_is_inside_the_drawing(layouts):
     for size, place in layouts:
-        n, wide, side = size["n"], size["wide"], place["side"]
-        assert place["left"] >= wide + 6, size  # the names of the rows
+        nq, nk, side = size["nq"], size["nk"], place["side"]
+        assert place["left"] >= size["wide"] + 6, size  # the names of the rows
+        wide = size["wideKey"]
         slanted = wide * math.sin(math.radians(50))
         assert place["top"] - 8 - slanted >= 26, size  # those of the columns
-        assert place["right"] == place["left"] + n * side <= place["width"], size
+        assert place["right"] == place["left"] + nk * side <= place["width"], size
         # Below the map the scale is 26 units high.
-        assert place["bottom"] == place["top"] + n * side, size
+        assert place["bottom"] == place["top"] + nq * side, size
         assert place["bottom"] + 26 <= place["height"], size
-        assert place["rows"] + n * side <= place["height"], size
+        assert place["rows"] + nk * side <= place["height"], size
         # Of the scale, the longest text is "difference of weights".
         assert 60 <= place["scale"] <= place["width"] - place["left"] - 180, size
         leaning = wide * math.cos(math.radians(50))
@@ -65,7 +70,7 @@ def test_cells_and_list_do_not_overlap(layouts):
         assert 19 <= place["side"] <= 28, size  # a label of 14 px fits into its row
         assert place["end"] - place["start"] >= 44, size  # of the lines
         # A name of the list, and then a number of 6 signs.
-        assert place["numbers"] - place["end"] - 6 >= size["wide"] + 40, size
+        assert place["numbers"] - place["end"] - 6 >= size["wideKey"] + 40, size
         if place["beside"]:
             assert place["start"] == place["right"], size
             assert place["rows"] == place["top"], size
@@ -77,7 +82,7 @@ def test_cells_and_list_do_not_overlap(layouts):
 def test_list_stands_below_only_where_there_is_no_room(layouts):
     for size, place in layouts:
         room = max(300, size["room"] - 16)
-        least = 2 * size["wide"] + 72 + size["n"] * 19 + 44
+        least = size["wide"] + size["wideKey"] + 72 + size["nk"] * 19 + 44
         if not size["projector"]:
             assert place["zoom"] == 1, size
             assert place["beside"] == (least <= room), size
@@ -96,7 +101,7 @@ def test_wide_pages_make_no_smaller_cells(layouts):
     last = {}
     for size, place in layouts:  # from narrow to wide
         if place["beside"]:
-            key = size["n"], size["wide"], size["projector"]
+            key = tuple(size[name] for name in size if name != "room")
             at = place["side"] * place["zoom"]
             assert at >= last.get(key, 0) - 20 / 14, size
             last[key] = at
@@ -104,13 +109,14 @@ def test_wide_pages_make_no_smaller_cells(layouts):
 
 @pytest.mark.parametrize("leftward", [False, True])
 def test_under_a_point_is_the_cell_that_is_drawn_there(call, leftward):
-    n = 5
-    place = call("layout", {"n": n, "wide": 50, "room": 900, "projector": False})
+    nq, nk = 5, 3
+    size = {"nq": nq, "nk": nk, "wide": 50, "wideKey": 90}
+    place = call("layout", {**size, "room": 900, "projector": False})
     left, top, side = place["left"], place["top"], place["side"]
-    maps = {"n": n, "leftward": leftward}
-    for i in range(n):
-        for j in range(n):
-            at = n - 1 - j if leftward else j
+    maps = {"nq": nq, "nk": nk, "leftward": leftward}
+    for i in range(nq):
+        for j in range(nk):
+            at = nk - 1 - j if leftward else j
             for part in (0.01, 0.99):
                 x, y = left + (at + part) * side, top + (i + part) * side
                 assert call("under", x, y, maps, place) == [i, j]
@@ -136,7 +142,7 @@ def test_under_a_point_is_the_cell_that_is_drawn_there(call, leftward):
 )
 def test_choice_is_among_what_there_is(call, asked, chosen):
     names = ("layer", "head", "compare", "word")
-    maps = {"numLayers": 2, "numHeads": 3, "n": 4}
+    maps = {"numLayers": 2, "numHeads": 3, "nq": 4, "nk": 9}
     assert call("choose", dict(zip(names, asked)), maps) == dict(zip(names, chosen))
 
 
@@ -151,8 +157,10 @@ PICTURE = {
     "inputs": {"sentence": "a b"},
     "error": "",
     "note": "new \0 word",
-    "shape": [1, 2, 2],
+    "shape": [1, 2, 2, 2],
     "tokens": ["a\u202e", "b"],
+    "keys": ["c", "d\x1b"],
+    "groups": 1,
     "head_names": ["<i>one</i>", "two\x1b"],
 }
 
@@ -169,8 +177,10 @@ def read(page):
 def test_picture_is_read(read):
     maps = read()
     assert maps["weights"] == [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875]
-    assert [maps["numLayers"], maps["numHeads"], maps["n"]] == [1, 2, 2]
+    assert [maps["numLayers"], maps["numHeads"]] == [1, 2]
+    assert [maps["nq"], maps["nk"], maps["inGroup"]] == [2, 2, 2]
     assert maps["words"] == ["a\ufffd", "b"] and maps["number"] == 3
+    assert maps["keys"] == ["c", "d\ufffd"]
     assert maps["headNames"] == ["<i>one</i>", "two\ufffd"]
     assert (maps["message"], maps["isError"]) == ("new \ufffd word", False)
     assert maps["inputs"] == {"sentence": "a b"}
@@ -198,18 +208,29 @@ def test_an_error_is_read_before_a_note(read):
         (["<s>"], False),
     ],
 )
-def test_the_first_letter_says_where_the_sentence_runs(read, words, leftward):
-    assert read(tokens=words)["leftward"] is leftward
+def test_the_first_letter_says_where_the_columns_run(read, words, leftward):
+    assert read(keys=words)["leftward"] is leftward
 
 
 # ---- in words
-def said(call, weights, *, cell=None, names=(), layers=1, **choice):
+def said(
+    call,
+    weights,
+    *,
+    cell=None,
+    names=(),
+    keys=("the", "cat", "sat"),
+    layers=1,
+    **choice,
+):
     """Let the explorer say a row of two heads' maps of three words."""
     maps = {
         "numLayers": layers,
         "numHeads": 2,
-        "n": 3,
+        "nq": 3,
+        "nk": 3,
         "words": ["the", "cat", "sat"],
+        "keys": list(keys),
         "weights": weights,
         "headNames": list(names),
         "leftward": False,
@@ -232,6 +253,16 @@ def test_a_row_is_told_from_its_largest_share_on(call):
     )
     assert said(call, [0] * 18) == "Head 1: “sat” gives 0.00 of its attention to “the”."
     assert said(call, (ONE + TWO) * 2, layers=2, layer=1).startswith("Layer 2, head 1:")
+
+
+def test_what_is_looked_at_is_named_by_the_keys(call):
+    keys = ["die", "Katze", "saß"]
+    assert said(call, ONE + TWO, keys=keys) == (
+        "Head 1: “sat” gives 0.80 of its attention to “Katze”, 0.20 to “die”."
+    )
+    assert said(call, ONE + TWO, keys=keys, cell=[1, 0]) == (
+        "Head 1: “cat” gives 0.250 of its attention to “die”."
+    )
 
 
 def test_a_cell_is_told_to_three_places(call):

@@ -311,6 +311,39 @@ def test_lines_go_to_the_words_with_their_weights(maps):
     assert picture.get_suptitle().startswith("head 1: subject")
 
 
+@pytest.mark.parametrize("sizes", [(2, 5), (7, 3), (1, 12), (12, 1), (40, 3), (3, 40)])
+def test_figures_of_words_that_look_at_other_words(sizes):
+    asks, asked = many_words(sizes[0]), [f"k{i}" for i in range(sizes[1])]
+    rows = np.random.default_rng(0).dirichlet(np.ones(sizes[1]), (2, sizes[0]))
+    maps = AttentionMaps(asks, rows, keys=asked)
+    best = asked[rows[0, -1].argmax()]
+    (ax,) = map_axes(show_head(maps))
+    assert (labels(ax.yaxis), labels(ax.xaxis)) == (asks, asked)
+    np.testing.assert_array_equal(ax.images[0].get_array(), rows[0])
+    panels = map_axes(show_heads(maps))
+    for i, ax in enumerate(panels):
+        np.testing.assert_array_equal(ax.images[0].get_array(), rows[i])
+        x, y = (abs(np.diff(side)[0]) for side in (ax.get_xlim(), ax.get_ylim()))
+        assert (x, y) == sizes[::-1]
+        wide, high = ax.get_window_extent().width / x, ax.get_window_extent().height / y
+        assert wide == pytest.approx(high)  # a cell is a square
+    picture = show_lines(maps, len(asks) - 1)
+    written = [text.get_text() for text in all_texts(picture)]
+    assert all(word in written for word in (*asks, *asked))
+    starts = {p.get_path().vertices[0, 1] for p in picture.findobj(PathPatch)}
+    assert len(starts) == 1
+    assert f'"{asks[-1]}" gives {rows[0, -1].max():.2f}' in picture.alt
+    assert f'"{best}"' in picture.alt
+    assert f"{sizes[0]} words look at {sizes[1]}." in describe(maps)
+    for figure in (show_head(maps), show_heads(maps), picture):
+        figure.draw_without_rendering()
+        width, height = figure.get_size_inches() * figure.dpi
+        for text in all_texts(figure):
+            box = text.get_window_extent()
+            assert box.x0 >= -1 and box.y0 >= -1, text
+            assert box.x1 <= width + 1 and box.y1 <= height + 1, text
+
+
 def test_every_line_starts_at_the_word(maps):
     for word in (0, 3, 10):
         picture = show_lines(maps, word, 2)

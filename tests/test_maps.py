@@ -52,6 +52,38 @@ def test_layers_are_taken_as_a_model_returns_them(join, one):
     np.testing.assert_array_equal(maps.weights, rows.reshape(4, 2, 3, 3))
 
 
+def test_words_may_look_at_other_words():
+    rows = np.random.default_rng(0).dirichlet(np.ones(2), (4, 3))
+    maps = AttentionMaps(list("abc"), rows, keys=["x", 7], num_kv_heads=2)
+    assert maps.weights.shape == (1, 4, 3, 2)
+    assert (maps.tokens, maps.keys) == (["a", "b", "c"], ["x", "7"])
+    assert maps.num_kv_heads == 2
+    same = AttentionMaps(list("abc"), np.eye(3))
+    assert (same.keys, same.num_kv_heads) == (["a", "b", "c"], 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"keys": list("xyz")}, r"\(1, 4, 3, 2\); for 3 tokens it needs .*4?3, 3\)"),
+        ({"keys": []}, r"3 tokens and 0 keys it needs \(num_layers, num_heads, 3, 0\)"),
+        ({"keys": None}, r"for 3 tokens it needs"),
+        ({"tokens": list("ab")}, r"for 2 tokens it needs"),
+        ({"num_kv_heads": 3}, "num_kv_heads is 3; it must divide 4 heads"),
+        ({"num_kv_heads": 0}, "num_kv_heads is 0; it must divide 4 heads"),
+    ],
+)
+def test_other_words_must_fit(changes, said):
+    given = {"tokens": list("abc"), "keys": list("xy")} | changes
+    with pytest.raises(ValueError, match=said):
+        AttentionMaps(weights=np.full((4, 3, 2), 0.5), **given)
+
+
+def test_no_keys_for_no_columns():
+    with pytest.raises(ValueError, match="0 keys"):
+        AttentionMaps(["a"], np.zeros((1, 1, 0)), keys=[])
+
+
 def test_tensors_are_taken(dtypes=("float32", "float64", "float16", "bfloat16")):
     torch = pytest.importorskip("torch")
     for name in dtypes:
