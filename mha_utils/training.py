@@ -168,7 +168,8 @@ class InkLayer:
         """
         corpus = Corpus(*(array[:50] for array in training_corpus("structures")))
         inks = np.zeros((*corpus.ids.shape, INK), np.float32)
-        weights = self._run(corpus.ids, inks)[-2]  # (b, h, n, n)
+        b, n = corpus.ids.shape
+        weights = self._run(corpus.ids, inks)[-2].reshape(b, self.num_heads, n, n)
         jobs = {}
         for r, relation in enumerate(RELATIONS):
             k, i = np.nonzero(corpus.gold[..., r])
@@ -225,8 +226,10 @@ def attention_backward(
     d_v = weights.swapaxes(-1, -2) @ d_z  # (b, g, n_k, d_v)
     d_weights = d_z @ v.swapaxes(-1, -2)  # (b, g, n_q, n_k)
     # The softmax: a row sums to 1, so only differences from its mean count.
-    mean = (d_weights * weights).sum(axis=-1, keepdims=True)  # (b, g, n_q, 1)
-    d_scores = weights * (d_weights - mean) / np.sqrt(q.shape[-1], dtype=q.dtype)
+    mean = np.einsum("bgij,bgij->bgi", d_weights, weights)[..., None]  # (b, g, n_q, 1)
+    d_scores = d_weights - mean
+    d_scores *= weights
+    d_scores /= np.sqrt(q.shape[-1], dtype=q.dtype)
     d_q = d_scores @ k  # (b, g, n_q, d_k)
     d_k = d_scores.swapaxes(-1, -2) @ q  # (b, g, n_k, d_k)
     return d_q, d_k, d_v
@@ -294,6 +297,7 @@ class Trainer:
         self.film = {0: _copies(model.parameters)}
         zeros = {name: 0 * array for name, array in model.parameters.items()}
         self._moments = zeros, _copies(zeros)
+        self._good = self.film[0]  # the weights with which the loss was good last
         self._threads = ThreadpoolController()
 
     def run(self, steps: int | None = None, *, progress: bool = False) -> None:
@@ -308,11 +312,12 @@ class Trainer:
         Raises
         ------
         ValueError
-            If the loss is no longer a number. The last good weights are kept.
+            If the loss is 100 times what it was at first, or no number. The model gets
+            back the weights with which the loss was good last.
         """
         stop = self.steps if steps is None else min(self.step + steps, self.steps)
         while self.step < stop:
-            good = _copies(self.model.parameters)
+            before = _copies(self.model.parameters)
             try:
                 # Overflow is what the check below is for. A second thread gains nothing
                 # on matrices as small as these, and where others work it waits.
@@ -324,13 +329,14 @@ class Trainer:
                     self._adam(gradient)
             except ValueError:  # attention refuses numbers that are not finite
                 loss = np.inf
-            if not np.isfinite(loss) or loss > 1e6:
-                self.model.parameters = good
+            if not loss < 100 * (self.losses or [np.inf])[0]:  # NaN fails this, too
+                self.model.parameters = _copies(self._good)
                 raise ValueError(
                     f"The loss exploded at step {self.step + 1}: learning_rate "
                     f"{self.learning_rate} is too large; try 0.01. The last good "
                     f"weights are kept."
                 )
+            self._good = before
             self.losses.append(float(loss))
             self.step += 1
             if self._passes(40):

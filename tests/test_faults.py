@@ -98,6 +98,13 @@ def other_frequencies(right, n, d):
     return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(n, d)
 
 
+def other_gradient(change):
+    def backward(right, model, d_scores):
+        return change(model, right(model, d_scores))
+
+    return backward
+
+
 # ---- wrong layers
 def with_biases(**others):
     """Compute with other biases, each made from the layer; they read back unchanged."""
@@ -280,6 +287,7 @@ def whole_layers_only(right, maps):
 
 # the test file -> name of the fault -> what is replaced, and by what; or an edit
 LAYER = "attention.MultiHeadAttention"
+DECODER = "decoder.Decoder"
 THEIRS = "them their theirs themselves"
 FAULTS = {
     "attention": {
@@ -675,8 +683,97 @@ FAULTS = {
             other_maps(tokens=lambda maps: ["", *maps.tokens[1:]]),
         ),
     },
+    "decoder": {
+        "no residual stream backwards": (
+            f"{DECODER}.backward",
+            other_gradient(lambda model, g: g | {"words": g["words"] / 2}),
+        ),
+        "the last layer's gradient for all": (
+            f"{DECODER}.backward",
+            other_gradient(lambda model, g: g | {"w_k": 0 * g["w_k"] + g["w_k"][-1]}),
+        ),
+        "softmax forgotten backwards": (
+            "training.attention_backward",
+            lambda right, d_z, q, k, v, weights: (
+                (d_z @ v.swapaxes(-1, -2) * weights) @ k / q.shape[-1] ** 0.5,
+                *right(d_z, q, k, v, weights)[1:],
+            ),
+        ),
+        "queries and keys swapped backwards": (
+            "training.attention_backward",
+            lambda right, *arrays: tuple(np.array(right(*arrays))[[1, 0, 2]]),
+        ),
+        "the places ignored": (
+            f"{DECODER}._run",
+            lambda right, model, ids, places=None, *off, **more: right(
+                model, ids, None, *off, **more
+            ),
+        ),
+        "a head that is off stays on": (
+            f"{DECODER}._run",
+            lambda right, model, ids, places=None, off=(), instead=None: right(
+                model, ids, places
+            ),
+        ),
+        "only heads of the first layer are off": (
+            f"{DECODER}._run",
+            lambda right, model, ids, places=None, off=(), instead=None: right(
+                model, ids, places, [head for head in off if head[0] == 0], instead
+            ),
+        ),
+        "zero in place of the mean": (
+            f"{DECODER}._instead",
+            lambda right, model, *asked: (right(model, *asked), None)[1],
+        ),
+        "small and large letters differ": (
+            "decoder._read",
+            lambda right, text: right(
+                " ".join(w + "_" * (w != w.casefold()) for w in text.split(" "))
+            ),
+        ),
+        "the next word of the first word": (
+            f"{DECODER}.next_words",
+            lambda right, model, text, **off: (
+                right(model, text, **off),
+                right(model, (text.split() or [""])[0], **off),
+            )[1],
+        ),
+        "new words have no share": (
+            f"{DECODER}.next_words",
+            lambda right, model, text, **off: [
+                (word, share if word[0] != "(" else 0.0)
+                for word, share in right(model, text, **off)
+            ],
+        ),
+        "right is also what cannot be known": (
+            f"{DECODER}.right",
+            lambda right, model, texts, **off: right(
+                model, texts._replace(known=texts.known | True), **off
+            ),
+        ),
+        "what followed once only": (
+            "decoder.followers",
+            lambda right, tokens: [places[-1:] for places in right(tokens)],
+        ),
+        "the word before, not the one after": (
+            "decoder.followers",
+            lambda right, tokens: [[j - 1 for j in some] for some in right(tokens)],
+        ),
+        "known a word too early": (
+            "decoder.draw",
+            lambda right, *b, **sizes: (
+                lambda texts: texts._replace(known=np.roll(texts.known, -1, axis=1))
+            )(right(*b, **sizes)),
+        ),
+        "no note on long texts": ("decoder._note", lambda right, numbers: ""),
+    },
 }
-REFUSE = {"attention": "guards", "maps": "maps", "sentences": "sentences"}
+REFUSE = {
+    "attention": "guards",
+    "maps": "maps",
+    "sentences": "sentences",
+    "decoder": "decoder",
+}
 
 
 def scaled_layer(layer, factor):
@@ -763,7 +860,7 @@ def run_all(test, folder):
         for name in list(sys.modules):
             if name.startswith(("mha_utils", "test_")):
                 del sys.modules[name]
-        for module in ("attention", "guards", "maps", "text", "sentences"):
+        for module in ("attention", "guards", "maps", "text", "sentences", "decoder"):
             importlib.import_module(f"mha_utils.{module}")
         if fault:
             put(fault)
@@ -788,7 +885,7 @@ def run(tmp_path_factory):
     command = [sys.executable, __file__, folder]
     processes = [
         subprocess.Popen([*command, *tests], env=environment)
-        for tests in (["attention"], ["sentences", "text", "maps"])
+        for tests in (["attention"], ["sentences", "text", "maps", "decoder"])
     ]
     assert [process.wait() for process in processes] == [0, 0]
 
