@@ -8,7 +8,7 @@ cannot be drawn raises ValueError.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -141,6 +141,60 @@ def show_heads(
     _color_bar(figure, image, (0.2, bottom - 0.1, 2.2, 0.2), "attention weight")
     caption = "rows: the word that looks (query)\ncolumns: the word looked at (key)"
     _write(figure, 2.8, bottom - 0.15, caption + note)
+    return figure
+
+
+@rc_context(_STYLE)
+def show_film(
+    film: Mapping[str, AttentionMaps], heads: Sequence[tuple[int, int]]
+) -> Picture:
+    """Draw some heads at several times: a row for each head, time runs rightward.
+
+    Parameters
+    ----------
+    film : mapping
+        {title: maps}, such as {"step 0": ...}, in the order of time; the maps of the
+        same words, at most `MAX_WORDS`.
+    heads : sequence of pairs (layer, head)
+    """
+    if not film or not heads:
+        raise ValueError("there is nothing to draw; give some maps and some heads")
+    first, *others = film.values()
+    for maps in (first, *others):
+        if maps.tokens != first.tokens:
+            raise ValueError("the maps are of different words; take one sentence")
+        for layer, head in heads:
+            _check(maps, [head], layer)
+    labels, missing = _drawn(first.tokens)
+    n, left, top = len(labels), 0.2 + widest(labels), 0.65
+    side = min((_WIDTH - left) / len(film) - 0.15, 0.3 * n)
+    ticks: Sequence[int] = range(n)
+    note = ""
+    if side / n < 0.165:  # too small for words
+        note = "The numbers are the words' places."
+        ticks = [0, *range(4, n, 5)]
+        labels, left = [str(i + 1) for i in ticks], 0.45
+    alt = [
+        f"{clean(title, 40)}: {describe(maps, head, layer, rows=4)}"
+        for layer, head in heads
+        for title, maps in film.items()
+    ]
+    size = (max(left + len(film) * (side + 0.15), 6.3), top + len(heads) * (side + 0.3))
+    figure = _figure("", "\n".join(alt), (size[0], size[1] + 0.75), (note, missing))
+    for down, (layer, head) in enumerate(heads):
+        y = top + down * (side + 0.3)
+        _write(figure, left, y - 0.25, plain(_name(first, head, layer)))
+        for across, (title, maps) in enumerate(film.items()):
+            ax = _axes(figure, left + across * (side + 0.15), y, side, side)
+            image = _draw_map(ax, maps.weights[layer, head], (0, 1), WEIGHT_MAP)
+            _label(ax, [] if across else labels, [], side / n, ticks)
+            ax.xaxis.set_inverted(leftward(maps.tokens))
+            _frame(ax, head)
+            if not down:
+                _write(figure, left + across * (side + 0.15), 0.1, plain(title, 20))
+    _color_bar(figure, image, (0.2, size[1], 2.2, 0.2), "attention weight")
+    caption = "rows: the word that looks (query)\ncolumns: the word looked at (key)"
+    _write(figure, 2.8, size[1] - 0.05, caption)
     return figure
 
 

@@ -1,18 +1,23 @@
-"""Heads that learn while one watches: a button, a bar of progress, and the explorer."""
+"""Heads that learn while one watches: buttons, the explorer, and the film of it."""
 
 import asyncio
 import html
 import time
+from collections.abc import Callable
 
-from ipywidgets import HTML, Button, HBox, IntProgress, VBox
+import numpy as np
+from ipywidgets import HTML, Button, HBox, IntProgress, IntSlider, Play, VBox, jslink
 
 from mha_utils.controls import LARGE, SAYS, WRAPPED
 from mha_utils.explorer import Explorer
-from mha_utils.training import Training
+from mha_utils.training import Trainer, Training
 
 
 class TrainingPanel(VBox):
     """Watch heads learn: train, pause, go on, or begin again with another seed.
+
+    Beside a pause and at the end, the film's slider shows the heads as they were after
+    each fortieth of the steps, and its button plays them one after the other.
 
     Parameters
     ----------
@@ -20,21 +25,31 @@ class TrainingPanel(VBox):
         As of `Training`.
     sentence : str
         The sentence whose maps are shown.
+    training : callable
+        ``training(num_heads, seed)`` returns the `Trainer` to watch; `Training` if not
+        given.
 
     Attributes
     ----------
-    training : Training
+    training : Trainer
         What is being trained now.
     explorer : Explorer
-        The maps, drawn anew four times a second while the layer learns.
+        The maps, drawn anew four times a second while the model learns.
     """
 
-    def __init__(self, num_heads: int, seed: int, sentence: str) -> None:
-        self.training = Training(num_heads, seed)
-        self._seed = seed
+    def __init__(
+        self,
+        num_heads: int,
+        seed: int,
+        sentence: str,
+        training: Callable[[int, int], Trainer] = Training,
+    ) -> None:
+        self._make, self._num_heads, self._seed = training, num_heads, seed
+        self.training = training(num_heads, seed)
+        self._shown = self.training.model
         self._running: asyncio.Task | None = None
         self.explorer = Explorer(
-            lambda sentence: self.training.layer.attend(sentence), sentence
+            lambda sentence: self._shown.attend(sentence), sentence
         )
         wide = {"width": "auto", "height": "auto"}
         self._go = Button(description="Train", style=LARGE, layout=wide)
@@ -42,9 +57,16 @@ class TrainingPanel(VBox):
         self._go.on_click(self._start_or_pause)
         self._next.on_click(self._another_seed)
         self._bar, self._text = IntProgress(max=self.training.steps), HTML()
+        self._film = IntSlider(description="film", readout=False, max=0, disabled=True)
+        self._play = Play(interval=200, max=0, show_repeat=False, disabled=True)
+        self._jobs = HTML()
+        jslink((self._play, "value"), (self._film, "value"))
+        self._film.observe(self._show_film, "value")
         self._say()
+        self._say_jobs(0)
         row = HBox([self._go, self._next, self._bar, self._text], layout=WRAPPED)
-        super().__init__([row, self.explorer])
+        film = HBox([self._play, self._film, self._jobs], layout=WRAPPED)
+        super().__init__([row, film, self.explorer])
 
     def __repr__(self) -> str:
         return "A training to watch; it needs a running kernel"
@@ -60,30 +82,64 @@ class TrainingPanel(VBox):
             self._running.cancel()
             self._running = None
         self._seed += 1
-        self.training = Training(self.training.layer.num_heads, self._seed)
+        self.training = self._make(self._num_heads, self._seed)
         self._start_or_pause()
 
     async def _train(self) -> None:
         """Train a quarter of a second at a time, so that the page can be answered."""
         training, self._go.description = self.training, "Pause"
+        self._film.disabled = self._play.disabled = True
         try:
             while training.step < training.steps:
                 until = time.perf_counter() + 0.25
                 while training.step < training.steps and time.perf_counter() < until:
                     training.run(5)
                 self._say()
-                self.explorer.refresh()
+                self._show(training.model, training.step)
                 await asyncio.sleep(0.002)
         except ValueError as error:  # the loss exploded
             self._say(str(error))
         finally:
             if training is self.training:  # else another seed has begun
                 self._running, self._go.description = None, "Train"
+                self._wind()
+
+    def _wind(self) -> None:
+        """Give the slider the film so far, and show its end."""
+        last = len(self.training.film) - 1
+        self._film.max = self._play.max = last
+        self._film.value = self._play.value = last
+        self._film.disabled = self._play.disabled = last == 0
+
+    def _show_film(self, change: dict) -> None:
+        if not self._running:
+            step = list(self.training.film)[change["new"]]
+            self._show(self.training.at(step), step)
+
+    def _show(self, model: object, step: int) -> None:
+        self._shown = model
+        self.explorer.refresh()
+        self._say_jobs(step)
+
+    def _say_jobs(self, step: int) -> None:
+        """Name for each job the head that does most of it, with a bar."""
+        told = [f"After {step} steps:"]
+        for job, shares in self._shown.jobs().items():
+            layer, head = np.unravel_index(shares.argmax(), shares.shape)
+            whose = f"layer {layer + 1}, " if len(shares) > 1 else ""
+            label, share = f"{job}, {whose}head {head + 1}", shares.max()
+            meter = f"<meter value='{share:.2f}' aria-label='{html.escape(label)}'>"
+            told.append(f"{html.escape(label)} {meter}</meter> {share:.2f}")
+        line = "&emsp;".join(
+            f"<span style='white-space: nowrap'>{t}</span>" for t in told
+        )
+        self._jobs.value = f"<p style='font-size: 14px; margin: 0'>{line}</p>"
 
     def _say(self, error: str = "") -> None:
         training = self.training
         self._bar.value = training.step
         loss = f"{training.losses[-1]:.3f}" if training.losses else "not known yet"
         done = f"seed {self._seed}, step {training.step} of {training.steps}"
-        text = error or f"{done}, error {loss}"
-        self._text.value = SAYS.format(role="status", text=html.escape(text))
+        then = "; now play the film, or type another sentence"
+        text = f"{done}, error {loss}" + then * (training.step == training.steps)
+        self._text.value = SAYS.format(role="status", text=html.escape(error or text))

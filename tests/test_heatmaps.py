@@ -27,6 +27,7 @@ from mha_utils.heatmaps import (
     WEIGHT_MAP,
     Picture,
     describe,
+    show_film,
     show_head,
     show_heads,
     show_lines,
@@ -59,9 +60,9 @@ HOSTILE = [
 ]
 
 
-def random_maps(words, heads=1, layers=1, names=(), note=""):
+def random_maps(words, heads=1, layers=1, names=(), note="", seed=0):
     n = len(words)
-    scores = np.random.default_rng(0).normal(0, 2, (layers, heads, n, n))
+    scores = np.random.default_rng(seed).normal(0, 2, (layers, heads, n, n))
     weights = np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)
     return AttentionMaps(words, weights, names, note)
 
@@ -270,6 +271,57 @@ def test_where_words_do_not_fit_their_places_stand():
     assert labels(map_axes(picture)[0].yaxis) == ["1", "5", "10", "15", "20"]
     assert list(map_axes(picture)[0].get_yticks()) == [0, 4, 9, 14, 19]
     assert any("numbers: the words' places" in t.get_text() for t in picture.texts)
+
+
+def test_a_film_has_a_row_for_each_head_and_a_column_for_each_time():
+    film = {f"step {t}": random_maps(many_words(6), 3, 2, seed=t) for t in (0, 9, 80)}
+    picture = show_film(film, [(1, 2), (0, 0)])
+    panels = map_axes(picture)
+    places = [(layer, head, m) for layer, head in [(1, 2), (0, 0)] for m in film]
+    assert len(panels) == len(places) == 6
+    for ax, (layer, head, title) in zip(panels, places):
+        (image,) = ax.images
+        np.testing.assert_array_equal(
+            image.get_array(), film[title].weights[layer, head]
+        )
+        assert image.get_clim() == (0, 1)
+        edge = matplotlib.colors.to_hex(ax.spines["left"].get_edgecolor()).upper()
+        assert edge == HEAD_COLORS[head]
+    boxes = [ax.get_position() for ax in panels]
+    assert boxes[0].x1 < boxes[1].x0 < boxes[2].x0 and boxes[0].y0 == boxes[2].y0
+    assert boxes[0].x0 == boxes[3].x0 and boxes[3].y1 < boxes[0].y0
+    assert labels(panels[3].yaxis) == many_words(6) and not labels(panels[1].yaxis)
+    texts = [text.get_text() for text in picture.texts]
+    assert {*film, "layer 2, head 3", "layer 1, head 1"} <= set(texts)
+    assert picture.alt.splitlines() == [
+        f"{title}: {describe(film[title], head, layer, rows=4)}"
+        for layer, head, title in places
+    ]
+
+
+def test_a_film_of_many_words_counts_them():
+    film = {str(t): random_maps(many_words(25)) for t in range(6)}
+    picture = show_film(film, [(0, 0)])
+    assert labels(map_axes(picture)[0].yaxis) == ["1", "5", "10", "15", "20", "25"]
+    assert list(map_axes(picture)[0].get_yticks()) == [0, 4, 9, 14, 19, 24]
+    assert "places" in picture.alt
+
+
+@pytest.mark.parametrize(
+    ("film", "heads", "message"),
+    [
+        ({}, [(0, 0)], "nothing to draw"),
+        ({"a": 5}, [], "nothing to draw"),
+        ({"a": 5, "b": 6}, [(0, 0)], "of different words"),
+        ({"a": 5}, [(1, 0)], "layer is 1"),
+        ({"a": 5}, [(0, 2)], "head is 2"),
+        ({"a": 61}, [(0, 0)], "there are 61 words"),
+    ],
+)
+def test_a_film_that_cannot_be_drawn(film, heads, message):
+    maps = {title: random_maps(many_words(n), 2) for title, n in film.items()}
+    with pytest.raises(ValueError, match=message):
+        show_film(maps, heads)
 
 
 def test_a_head_has_its_colour_everywhere():
@@ -510,6 +562,7 @@ HOSTILE_MAPS = random_maps(
 HOSTILE_FIGURES = {
     "head": lambda: show_head(HOSTILE_MAPS, 1),
     "heads": lambda: show_heads(HOSTILE_MAPS),
+    "film": lambda: show_film({"$x^2$ \0": HOSTILE_MAPS}, [(0, 0), (0, 1)]),
     "lines": lambda: show_lines(HOSTILE_MAPS, 6, heads=[0, 1]),
     "matrix": lambda: show_matrix(
         HOSTILE_MAPS.weights[0, 0], HOSTILE, HOSTILE, title="$\\frac{ 👩 \0" + "y" * 99
@@ -712,6 +765,10 @@ LEGIBLE = {
     "heads": lambda maps, long: show_heads(maps),
     "eight heads": lambda maps, long: show_heads(random_maps(maps.tokens, 8)),
     "long heads": lambda maps, long: show_heads(long),
+    "film": lambda maps, long: show_film({"now": maps, "then": maps}, [(0, 1)]),
+    "long film": lambda maps, long: show_film(
+        {f"step {t}": long for t in range(0, 500, 100)}, [(0, 1), (2, 2), (5, 11)]
+    ),
     "lines": lambda maps, long: show_lines(maps, "it", 1),
     "several": lambda maps, long: show_lines(maps, "was", heads=[0, 1, 2]),
     "long lines": lambda maps, long: show_lines(long, 5),

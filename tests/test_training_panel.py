@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from mha_utils.decoder import DecoderTraining
 from mha_utils.training_panel import TrainingPanel
 
 
@@ -101,3 +102,76 @@ def test_an_explosion_is_told_in_the_panel(panel):
 
     run(train())
     assert "too large; try 0.01" in said(panel)
+
+
+def film(panel):
+    """Return the film's button, its slider, and what is said beside them."""
+    return panel.children[1].children
+
+
+def finish(panel):
+    async def train():
+        buttons(panel)[0].click()
+        await until(lambda: buttons(panel)[0].description == "Pause")
+        await until(lambda: buttons(panel)[0].description == "Train")
+
+    run(train())
+
+
+def shown(panel):
+    return panel.explorer.picture["weights"]
+
+
+def test_before_training_there_is_no_film(panel):
+    play, slider, jobs = film(panel)
+    assert play.disabled and slider.disabled and slider.max == 0
+    assert "After 0 steps" in jobs.value
+
+
+def test_the_film_shows_each_step_again(panel):
+    finish(panel)
+    play, slider, jobs = film(panel)
+    steps = list(panel.training.film)
+    assert steps[0] == 0 and steps[-1] == 60 and len(steps) > 30
+    assert slider.max == play.max == slider.value == len(steps) - 1
+    assert not play.disabled and not slider.disabled
+    assert "play the film" in said(panel)
+    for place in (0, 7, len(steps) - 1):
+        slider.value = place
+        weights = panel.training.at(steps[place]).attend("the cat sat").weights
+        assert shown(panel) == weights.astype("<f4").tobytes()
+        assert f"After {steps[place]} steps" in jobs.value
+    slider.value = 0
+    panel.explorer.sentence = "the girl sat"
+    weights = panel.training.at(0).attend("the girl sat").weights
+    assert shown(panel) == weights.astype("<f4").tobytes()
+
+
+def test_a_paused_film_goes_on_after_the_pause(panel):
+    panel.training.steps = 40
+    panel.training.run(10)
+    finish(panel)
+    _, slider, _ = film(panel)
+    slider.value = 3
+    panel.training.steps = 80
+    finish(panel)
+    assert panel.training.step == 80
+    assert slider.value == slider.max == len(panel.training.film) - 1
+    weights = panel.training.layer.attend("the cat sat").weights
+    assert shown(panel) == weights.astype("<f4").tobytes()
+
+
+def test_each_job_names_the_head_that_does_most_of_it(panel):
+    jobs = panel.training.layer.jobs()
+    said = film(panel)[2].value
+    for job, shares in jobs.items():
+        best = int(shares[0].argmax())
+        assert f"{job}, head {best + 1} <meter value='{shares[0, best]:.2f}'" in said
+
+
+def test_another_model_is_watched_the_same_way():
+    panel = TrainingPanel(1, 0, "cat mat dog cat mat", training=DecoderTraining)
+    panel.training.steps = 60
+    finish(panel)
+    assert panel.explorer.picture["shape"] == [2, 1, 6]
+    assert "what followed before, layer " in film(panel)[2].value
