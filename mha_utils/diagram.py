@@ -6,6 +6,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
+from mha_utils.guards import need_equal_groups
 from mha_utils.lettering import FONT, FONTS, plain
 from mha_utils.picture import HEAD_COLORS, STYLE, Picture
 
@@ -18,6 +19,9 @@ PARTS = {
 }
 """The parts that can be marked, in the order in which a layer does them."""
 
+_SHARED = (
+    "each head's own Q = x W_Q, and {} K = x W_K and V = x W_V, shared by heads in turn"
+)
 _LEFT = {"words": 0.1, "project": 1.2, "attend": 2.6, "concatenate": 5.0, "w_o": 6.6}
 _WIDE = {"words": 0.8, "project": 1.1, "attend": 2.1, "concatenate": 1.3, "w_o": 0.8}
 _WIDTH, _ROW, _TOP = 7.5, 1.25, 0.15  # inches
@@ -26,7 +30,11 @@ _MARK = "#FFE08A"
 
 @rc_context(STYLE | {"font.family": FONTS, "font.size": FONT})
 def show_layer(
-    num_heads: int = 3, *, mark: str | None = None, head_names: Sequence[str] = ()
+    num_heads: int = 3,
+    *,
+    mark: str | None = None,
+    head_names: Sequence[str] = (),
+    num_kv_heads: int | None = None,
 ) -> Picture:
     """Draw a layer of multi-head attention, from the words to the output.
 
@@ -37,20 +45,25 @@ def show_layer(
     mark : str, optional
         The part to mark, one of `PARTS`.
     head_names : sequence of num_heads strings, optional
+    num_kv_heads : int, optional
+        How many heads of keys and values they share; each has its own if not given.
 
     Raises
     ------
     ValueError
-        If there is no head or no such part.
+        If there is no head or no such part, or the heads cannot share equally.
     """
     if num_heads < 1 or len(head_names) not in (0, num_heads):
         raise ValueError(f"{len(head_names)} head_names for {num_heads} heads")
     if mark not in (None, *PARTS):
         raise ValueError(f"there is no part {mark!r}; mark one of {', '.join(PARTS)}")
+    g = num_heads if num_kv_heads is None else num_kv_heads
+    need_equal_groups(num_heads, g)
     drawn = range(num_heads) if num_heads <= 4 else (0, 1, num_heads - 1)
     height = 2 * _TOP + _ROW * len(drawn)
-    marked = f" Marked: {PARTS[mark]}." if mark else ""
-    alt = f"A layer of {num_heads} heads: {'; '.join(PARTS.values())}.{marked}"
+    parts = PARTS | ({"project": _SHARED.format(g)} if g < num_heads else {})
+    marked = f" Marked: {parts[mark]}." if mark else ""
+    alt = f"A layer of {num_heads} heads: {'; '.join(parts.values())}.{marked}"
     figure = Picture(alt=alt, figsize=(_WIDTH, height), layout="none")
     ax = figure.add_axes((0, 0, 1, 1), xlim=(0, _WIDTH), ylim=(height, 0))
     ax.axis("off")
@@ -72,8 +85,10 @@ def show_layer(
         name += f": {plain(head_names[head], 24)}" if head_names else ""
         x = _LEFT["project"]
         ax.text(x, y - 0.5, name, color=color, va="center")
-        three = "Q = x W_Q\nK = x W_K\nV = x W_V"
-        _box(ax, "project", y, 0.75, three, mark, color)
+        first = head - head % (num_heads // g)  # of those that share
+        own = f"K, V: those\nof head {first + 1}"
+        own = own if first < head else "K = x W_K\nV = x W_V"
+        _box(ax, "project", y, 0.75, f"Q = x W_Q\n{own}", mark, color)
         _box(
             ax, "attend", y, 0.75, "attention: z =\nsoftmax(Q Kᵀ / √d_k) V", mark, color
         )

@@ -49,14 +49,28 @@ def test_of_many_heads_the_first_and_the_last_are_drawn():
     assert show_layer(32).alt.startswith("A layer of 32 heads")
 
 
+def test_heads_that_share_say_whose_keys_they_read():
+    """The others are drawn as they were."""
+    picture = show_layer(4, num_kv_heads=2, mark="project")
+    own = [text for text in texts(picture) if text.startswith("Q =")]
+    assert [text.count("K = x W_K") for text in own] == [1, 0, 1, 0]
+    assert own[1].endswith("of head 1") and own[3].endswith("of head 3")
+    assert picture.alt.count("each head's own Q = x W_Q, and 2 K = x W_K") == 2
+    assert texts(show_layer(3, num_kv_heads=3)) == texts(show_layer(3))
+    with pytest.raises(ValueError, match="4 heads cannot share 3"):
+        show_layer(4, num_kv_heads=3)
+
+
 def test_names_are_shown_as_text():
     picture = show_layer(2, head_names=["$x$", "<b>"])
     assert {"head 1: $x$", "head 2: <b>"} <= set(texts(picture))
     picture._repr_mimebundle_()
 
 
-def test_every_text_is_large_and_inside_its_box():
-    picture = show_layer(3, mark="attend", head_names=("subject", "referent", "before"))
+@pytest.mark.parametrize("g", [3, 1])
+def test_every_text_is_large_and_inside_its_box(g):
+    names = ("subject", "referent", "before")
+    picture = show_layer(3, mark="attend", head_names=names, num_kv_heads=g)
     picture._repr_mimebundle_()
     boxes = [box.get_window_extent() for box in picture.findobj(FancyBboxPatch)]
     for text in picture.findobj(Text):
