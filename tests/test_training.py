@@ -180,9 +180,9 @@ def test_an_untrained_layer_knows_nothing():
     assert (accuracy(InkLayer(8, 0), training_corpus("structures")) < 0.3).all()
 
 
-def stored_sweep():
-    with sweep.FILE.open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+def stored_sweep(file=sweep.FILE):
+    with file.open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
 
 
 def solved(row):
@@ -211,6 +211,42 @@ def test_a_row_of_the_sweep_comes_out_again(num_heads):
     stored = next(r for r in stored_sweep() if r["num_heads"] == str(num_heads))
     again = sweep.row(num_heads, sweep.SEEDS[0])
     assert solved(dict(zip(sweep.COLUMNS, again))) == solved(stored)
+
+
+def shared_sweep(*own):
+    found = stored_sweep(sweep.SHARED_FILE)
+    kept = [row for row in found if (row["w_q"], row["w_k"], row["w_v"]) == own]
+    assert [int(row["seed"]) for row in kept] == list(sweep.SEEDS)
+    return kept
+
+
+def test_the_stored_sweep_of_shared_keys_is_whole_and_says_what_lesson_9_says():
+    assert len(stored_sweep(sweep.SHARED_FILE)) == len(sweep.OWN) * len(sweep.SEEDS)
+    for own in sweep.OWN:
+        rows = shared_sweep(*map(str, own))
+        assert sum(all(solved(row)) for row in rows) >= 7
+        for relation in sweep.RELATIONS:
+            assert min(float(row[f"{relation}: found"]) for row in rows) > 0.9
+    one_whole_head = [row for row in stored_sweep() if row["num_heads"] == "1"]
+    assert not any(sum(solved(row)) for row in one_whole_head)
+
+
+@pytest.mark.parametrize("own", [(8, 1, 1), (1, 8, 1)])
+def test_a_row_of_the_sweep_of_shared_keys_comes_out_again(own):
+    again = sweep.shared_row(*own, sweep.SEEDS[0])
+    stored = shared_sweep(*map(str, own))[0]
+    assert solved(dict(zip(sweep.SHARED_COLUMNS, again))) == solved(stored)
+
+
+def test_heads_with_one_question_ask_the_same_after_training():
+    training = Training(8, 0, steps=3)
+    training.layer = sweep.OneQuestion(8, 0)
+    training.run()
+    for name, same in (("w_q", True), ("w_k", False), ("w_v", True)):
+        first, *others = np.split(training.layer.parameters[name], 8, axis=1)
+        assert all((first == other).all() == same for other in others), name
+    plain = Training(8, 0, steps=3).layer.parameters["w_q"]
+    assert (training.layer.parameters["w_q"][:, :6] != plain[:, :6]).any()
 
 
 def test_keeping_all_heads_changes_nothing_and_keeping_none_loses_all(trained):

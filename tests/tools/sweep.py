@@ -1,14 +1,18 @@
-"""Train with 1 to 8 heads over ten seeds; store what each layer learnt, for lesson 6.
+"""Train with 1 to 8 heads over ten seeds; store what each layer learnt.
 
-Run with `python tests/tools/sweep.py`; takes about 3 minutes. For each relation it
+Run with `python tests/tools/sweep.py`; takes about 5 minutes. For each relation it
 stores the share of right answers in sentences of unseen structure, where there is
 something to find and where there is nothing; the share in sentences with unseen pairs
-of words; and how much attention its head gives to the right word. Writes
-heads_sweep.csv among the package's data. The seeds are those below, none is left out.
+of words; and how much attention its head gives to the right word. Writes among the
+package's data heads_sweep.csv, for lesson 6, and shared_sweep.csv, for lesson 9: eight
+heads that share keys and values, or questions and values. The seeds are those below,
+none is left out.
 """
 
 import csv
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
@@ -18,12 +22,35 @@ from mha_utils.scores import gold_mass, match_heads
 from mha_utils.training import InkLayer, Training, accuracy, training_corpus
 
 FILE = data_file("heads_sweep.csv")
+SHARED_FILE = data_file("shared_sweep.csv")
 NUM_HEADS = (1, 2, 3, 4, 6, 8)
 SEEDS = range(200, 210)
+OWN = ((8, 8, 8), (8, 4, 4), (8, 2, 2), (8, 1, 1), (1, 8, 1))
+"""Different W_Q, W_K and W_V in a layer of eight heads; the last is the control."""
 QUESTIONS = ("found", "nothing", "found, unseen pairs", "mass")
-COLUMNS = ["num_heads", "seed"] + [
+MEASURED = [
     f"{relation}: {question}" for question in QUESTIONS for relation in RELATIONS
 ]
+COLUMNS = ["num_heads", "seed", *MEASURED]
+SHARED_COLUMNS = ["w_q", "w_k", "w_v", "seed", *MEASURED]
+
+
+class OneQuestion(InkLayer):
+    """Heads that ask the same and bring back the same, each with keys of its own."""
+
+    def __init__(self, num_heads: int, seed: int) -> None:
+        super().__init__(num_heads, seed)
+        for name in ("w_q", "w_v"):
+            heads = np.split(self.parameters[name], num_heads, axis=1)
+            self.parameters[name] = np.hstack([heads[0]] * num_heads)
+
+    def backward(self, d_answers: np.ndarray) -> dict[str, np.ndarray]:
+        """Let what all heads have to say about the common matrices add up."""
+        gradient = super().backward(d_answers)
+        for name in ("w_q", "w_v"):
+            heads = np.split(gradient[name], self.num_heads, axis=1)
+            gradient[name] = np.hstack([sum(heads)] * self.num_heads)
+        return gradient
 
 
 def masses(layer: InkLayer) -> np.ndarray:
@@ -36,7 +63,19 @@ def masses(layer: InkLayer) -> np.ndarray:
 
 def row(num_heads: int, seed: int) -> list:
     """Train one layer; return its line of the file."""
-    training = Training(num_heads, seed)
+    return [num_heads, seed, *measured(Training(num_heads, seed))]
+
+
+def shared_row(w_q: int, w_k: int, w_v: int, seed: int) -> list:
+    """Train one layer of eight heads; return its line of the other file."""
+    training = Training(8, seed, num_kv_heads=w_k)
+    if w_q == 1:
+        training.layer = OneQuestion(8, seed)
+    return [w_q, w_k, w_v, seed, *measured(training)]
+
+
+def measured(training: Training) -> list[float]:
+    """Train, and measure what was learnt."""
     training.run()
     corpus = training_corpus("structures")
     found = accuracy(training.layer, corpus)
@@ -44,21 +83,27 @@ def row(num_heads: int, seed: int) -> list:
     pairs = accuracy(training.layer, training_corpus("pairs"))
     mass = masses(training.layer)
     own = (
-        mass[range(3), match_heads(mass)] if num_heads >= 3 else mass.max(axis=1)
+        mass[range(3), match_heads(mass)] if mass.shape[1] >= 3 else mass.max(axis=1)
     )  # with fewer heads than relations, the best head of each
     numbers = np.round([*found, *nothing, *pairs, *own], 3)
-    return [num_heads, seed, *map(float, numbers)]
+    return list(map(float, numbers))
+
+
+def write(path: Path, columns: list[str], rows: Iterable[list]) -> None:
+    """Write a file of results, a line as soon as it is there."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        for line in rows:
+            writer.writerow(line)
+            print(*line[:4], file=sys.stderr)
 
 
 def main():
-    """Write the file."""
-    with FILE.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for num_heads in NUM_HEADS:
-            for seed in SEEDS:
-                writer.writerow(row(num_heads, seed))
-            print(f"{num_heads} heads done", file=sys.stderr)
+    """Write both files."""
+    write(FILE, COLUMNS, (row(h, seed) for h in NUM_HEADS for seed in SEEDS))
+    shared = (shared_row(*own, seed) for own in OWN for seed in SEEDS)
+    write(SHARED_FILE, SHARED_COLUMNS, shared)
 
 
 if __name__ == "__main__":
