@@ -176,7 +176,14 @@ def _overwritten(frame: FrameType, given: dict[str, Any]) -> list[str]:
     """Say which arguments no longer have the shape that they came with."""
     names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
     return [
-        f"By then {name} is {np.shape(frame.f_locals[name])}: does a loop overwrite it?"
+        f"By then {name} is {_shape(frame.f_locals[name])}: does a loop overwrite it?"
         for name, was in zip(names, given.values())
-        if np.shape(was) != np.shape(frame.f_locals.get(name, was))
+        if np.shape(was) != _shape(frame.f_locals.get(name, was))
     ]
+
+
+def _shape(value: Any) -> tuple[int, ...] | str:
+    try:
+        return np.shape(value)
+    except ValueError:
+        return "a list whose parts differ in length"

@@ -1171,6 +1171,16 @@ def test_the_line_that_raised_is_shown(capsys):
     assert "query (2, 3), key (2, 3)." in said
 
 
+def test_an_argument_that_became_a_ragged_list_is_told(capsys):
+    def answer(query, key):
+        query = [query, [1.0]]
+        return query.T @ key
+
+    check("weights", answer)
+    said = capsys.readouterr().out
+    assert "By then query is a list whose parts differ in length" in said
+
+
 def test_an_interrupted_loop_says_where_it_was(capsys):
     def answer(q, k):
         raise KeyboardInterrupt  # as Interrupt Kernel does in an endless loop
