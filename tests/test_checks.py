@@ -1459,6 +1459,14 @@ def test_later_inputs_of_a_layer_have_no_two_sizes_alike():
         assert h > 2
 
 
+def test_the_grouped_layer_is_the_package_s():
+    for x, w_q, w_k, w_v, w_o, h, g, mask in EXERCISES["grouped layer"].inputs:
+        matrices = (split_heads(w, many) for w, many in ((w_q, h), (w_k, g), (w_v, g)))
+        package = MultiHeadAttention(*matrices, w_o)
+        expected = EXERCISES["grouped layer"].right(x, w_q, w_k, w_v, w_o, h, g, mask)
+        np.testing.assert_allclose(package(x, mask=mask)[0], expected)
+
+
 def test_a_layer_of_pytorch_is_checked(capsys):
     torch = pytest.importorskip("torch")
 
