@@ -123,6 +123,8 @@ def _pair(result: Any) -> tuple[Any, Any]:
 
 def _real(name: str, value: Any, letters: str, shape: tuple[int, ...]) -> NDArray:
     """Return one of the two arrays as float32."""
+    if hasattr(value, "detach"):  # a tensor of PyTorch
+        value = value.detach().cpu()
     try:
         array = np.asarray(value)
     except Exception as error:  # a list of unequal rows, a tensor on another processor

@@ -183,6 +183,17 @@ def test_it_cannot_change_the_model(tiny):
         assert (getattr(model.layers[0], name) != 0).all(), name
 
 
+def test_tensors_are_taken_as_they_come(tiny):
+    torch = pytest.importorskip("torch")
+
+    def tensors(*arguments):
+        return [torch.tensor(a, requires_grad=True) for a in attend(*arguments)]
+
+    model = load(tiny)
+    found = model.with_attention(tensors).embedding("the cat sat")
+    np.testing.assert_allclose(found, model.embedding("the cat sat"), atol=1e-5)
+
+
 def test_an_interrupt_stays_one(tiny):
     def stopped(*_):
         raise KeyboardInterrupt
