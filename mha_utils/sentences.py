@@ -6,12 +6,14 @@ source of the course: three heads whose matrices are small enough to read, so th
 can see why a head looks where it looks.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mha_utils.attention import MultiHeadAttention, causal_mask, positions
+from mha_utils.lexicon import OR, load
 from mha_utils.maps import AttentionMaps
 from mha_utils.text import START, words
 
@@ -29,83 +31,24 @@ COLUMNS = FEATURES + WAVES
 """Names of the d_model = 24 numbers of a word: its features, then its position."""
 
 
-def _lexicon() -> dict[str, str]:
-    """Write out the words the hand-built heads know, each with its features."""
-    lexicon: dict[str, str] = {}
-
-    def add(words: str, features: str = "") -> None:
-        lexicon.update(dict.fromkeys(words.split(), features))
-
-    people = {
-        "he": "boy man king uncle father brother son actor tom john peter",
-        "she": "girl woman queen aunt mother sister daughter actress anna mary lucy",
-        "he she": "teacher doctor student child friend artist baker pilot",
-    }
-    animals = "cat dog horse bird mouse rabbit lion cow sheep frog bear animal"
-    things = (
-        "mat chair tree wall table ball book house car box cup door bed floor garden "
-        "suitcase trophy street river letter cake window apple sofa mirror song"
-    )
-    for pronouns, nouns in (*people.items(), ("it", animals)):
-        add(nouns, f"noun subject singular animate {pronouns}")
-        add("s ".join(nouns.split()) + "s", "noun subject plural animate they")
-    add(things, "noun subject singular it")
-    add("s ".join(things.split()) + "s boxes", "noun subject plural they")
-    add("men women children people mice", "noun subject plural animate they")
-    add("sheep", "noun subject singular plural animate it they")
-
-    for verb in (
-        "sit:sat sleep:slept run:ran see:saw sing:sang eat:ate drink:drank stand:stood "
-        "lie:lay know:knew hear:heard read:read write:wrote catch:caught buy:bought "
-        "like:liked follow:followed help:helped chase:chased jump:jumped walk:walked "
-        "look:looked watch:watched love:loved want:wanted play:played smile:smiled "
-        "rest:rested wait:waited laugh:laughed cry:cried open:opened push:pushed "
-        "say:said call:called ask:asked answer:answered thank:thanked visit:visited "
-        "find:found"
-    ).split():
-        base, past = verb.split(":")
-        ending = "es" if base.endswith(("ch", "sh")) else "s"
-        third = base[:-1] + "ies" if base == "cry" else base + ending
-        add(third, "verb action singular")
-        add(base, "verb action plural")
-        add(past, "verb action singular plural")
-    add("is was has does fits falls", "verb singular")
-    add("am are were have do fit fall", "verb plural")
-    add("did had fell can could will would should must may", "verb singular plural")
-
-    add("i you we", "subject plural animate")
-    add("who", "subject animate")
-    for pronoun in ("he", "she", "it"):
-        add(pronoun, f"pronoun subject singular animate {pronoun}")
-    add("they", "pronoun subject plural animate they")
-    add("him his himself", "pronoun he")
-    add("her hers herself", "pronoun she")
-    add("its itself", "pronoun it")
-    add("them their theirs themselves", "pronoun they")
-    add("the a an this that these those my your our every some no", "determiner")
-    add(
-        "on in at under over near behind beside by with to from of into for",
-        "preposition",
-    )
-    add(
-        "tired old small big quick quiet proud happy sad hungry red black white warm "
-        "cold new young little good late asleep afraid dirty loud kind",
-        "adjective",
-    )
-    add("me us because and but while when if so or that than as not too very often")
-    add("never always now then there here quickly quietly again still soon")
-    return lexicon
-
-
-LEXICON = _lexicon()
-"""Word -> its features, as names with spaces between. Add your own words with
+LEXICON = load()
+"""Word -> its features, as names with spaces between; `lexicon.OR` between the readings
+of a word that can be two things. Add your own words with
 ``LEXICON | {"wug": "noun subject singular animate it"}``."""
+
+_ARTICLES = frozenset("the a an my your his its our their every no".split())
+_BEFORE_VERBS = frozenset(
+    "i he she we they who can could will would shall should must may might".split()
+)
 
 
 def features(tokens: list[str], lexicon: dict[str, str] = LEXICON) -> NDArray:
     """Look up the words' features: 1 where a word has one, else 0; (n, len(FEATURES)).
 
-    A word that is not in the lexicon has none. `START` has the feature *start*.
+    A word that is not in the lexicon has none. `START` has the feature *start*. Of a
+    word that can be two things the commoner one is taken, with two exceptions: from an
+    article or an owner to its noun no word is a verb, as in "the old watch" or "Tom's
+    broken chair"; and after "I", "they", "can" and their like it is one.
 
     Raises
     ------
@@ -113,9 +56,8 @@ def features(tokens: list[str], lexicon: dict[str, str] = LEXICON) -> NDArray:
         If the lexicon gives a word a feature that is not in `FEATURES`.
     """
     x = np.zeros((len(tokens), len(FEATURES)))
-    for row, token in zip(x, tokens, strict=True):
-        names = "start" if token == START else (_look_up(token, lexicon) or "")
-        for name in names.split():
+    for row, token, reading in zip(x, tokens, _readings(tokens, lexicon), strict=True):
+        for name in reading.split():
             if name not in FEATURES:
                 raise ValueError(
                     f"the lexicon gives {token!r} the feature {name!r}; "
@@ -123,6 +65,29 @@ def features(tokens: list[str], lexicon: dict[str, str] = LEXICON) -> NDArray:
                 )
             row[FEATURES.index(name)] = 1
     return x
+
+
+def _readings(tokens: list[str], lexicon: dict[str, str]) -> Iterator[str]:
+    """Choose what each word is here, by the words before it alone."""
+    before, in_phrase = "", False  # a phrase: from an article to its noun
+    for token in tokens:
+        known = "start" if token == START else _look_up(token, lexicon)
+        readings = (known or "").split(OR)
+        verbs = [reading for reading in readings if "verb" in reading.split()]
+        others = [reading for reading in readings if reading not in verbs]
+        if in_phrase and others:
+            reading = others[0]
+        elif in_phrase and verbs[0].endswith("singular plural"):
+            reading = "adjective"  # "the broken chair", "the sleeping dog"
+        elif before in _BEFORE_VERBS and verbs:
+            reading = verbs[0]
+        else:
+            reading = readings[0]
+        yield reading
+        before = token.lower()
+        owner = reading == "determiner" and before.endswith(("'s", "\u2019s"))
+        describes = known is not None and reading in ("adjective", "")
+        in_phrase = before in _ARTICLES or owner or (in_phrase and describes)
 
 
 def unknown_words(tokens: list[str], lexicon: dict[str, str] = LEXICON) -> list[str]:
@@ -137,9 +102,12 @@ def unknown_words(tokens: list[str], lexicon: dict[str, str] = LEXICON) -> list[
 
 
 def _look_up(token: str, lexicon: dict[str, str]) -> str | None:
-    """Find a word as it is written, or else in lower case."""
+    """Find a word as it is written, or else in lower case; "Tom's" is an owner."""
     plain = token.replace("\u2019", "'")
-    return lexicon.get(plain, lexicon.get(plain.lower()))
+    known = lexicon.get(plain, lexicon.get(plain.lower()))
+    if known is None and plain.endswith("'s"):
+        return None if _look_up(plain[:-2], lexicon) is None else "determiner"
+    return known
 
 
 class Head(NamedTuple):

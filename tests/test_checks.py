@@ -423,6 +423,10 @@ ANSWERS = {
                 "this is too much: start, verb",
                 lambda: {"wug": " ".join(sentences.FEATURES)},
             ),
+            (
+                "too much: verb, plural, action",
+                lambda: {"wug": sentences.LEXICON["crow"]},
+            ),
             ("of wug only", lambda: {"wug": sentences.LEXICON["cat"], "mat": "noun"}),
         ],
     ),

@@ -606,6 +606,20 @@ FAULTS = {
             whole_layers_only,
         ),
     },
+    "lexicon": {
+        "tryed": (
+            "lexicon._ed",
+            lambda right, words: [word + "ed" for word in words],
+        ),
+        "goed": (
+            "lexicon._forms",
+            lambda right, reading, words: right(reading.partition(" (")[0], words),
+        ),
+        "a form counts more than a word": (
+            "lexicon.load",
+            lambda right: right() | {"saw": "verb action singular"},
+        ),
+    },
     "sentences": {
         "capitals not looked up": (
             "sentences._look_up",
@@ -626,6 +640,12 @@ FAULTS = {
         "lexicon ignored": (
             "sentences.embed",
             lambda right, tokens, *lexicon: right(tokens),
+        ),
+        "an article changes nothing": of_sentences(
+            lambda m: setattr(m, "_ARTICLES", frozenset())
+        ),
+        "they book no room": of_sentences(
+            lambda m: setattr(m, "_BEFORE_VERBS", frozenset())
         ),
         "their is nobody's": of_sentences(
             lambda m: m.LEXICON.update(dict.fromkeys(THEIRS.split(), "pronoun"))
@@ -885,7 +905,7 @@ def run(tmp_path_factory):
     command = [sys.executable, __file__, folder]
     processes = [
         subprocess.Popen([*command, *tests], env=environment)
-        for tests in (["attention"], ["sentences", "text", "maps", "decoder"])
+        for tests in (["attention"], ["sentences", "lexicon", "text", "maps", "decoder"])
     ]
     assert [process.wait() for process in processes] == [0, 0]
 

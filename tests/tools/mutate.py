@@ -37,6 +37,7 @@ TESTS = {
     "guards": ["attention"],
     "maps": ["maps"],
     "text": ["text"],
+    "lexicon": ["lexicon", "sentences"],
     "sentences": ["sentences"],
     "grammar": ["grammar", "training"],
     "scores": ["scores", "pretrained"],
