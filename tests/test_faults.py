@@ -905,7 +905,10 @@ def run(tmp_path_factory):
     command = [sys.executable, __file__, folder]
     processes = [
         subprocess.Popen([*command, *tests], env=environment)
-        for tests in (["attention"], ["sentences", "lexicon", "text", "maps", "decoder"])
+        for tests in (
+            ["attention"],
+            ["sentences", "lexicon", "text", "maps", "decoder"],
+        )
     ]
     assert [process.wait() for process in processes] == [0, 0]
 
