@@ -9,6 +9,7 @@
 //            error the words and weights are those of the last good picture. When no
 //            page shows them they are let go: then there are no words (nq is 0)
 //   initial  inputs and choice at the beginning, for Reset
+//   examples sentences to choose from
 //   colors   of the maps and the heads
 //   shown    whether a page shows the explorer
 //   and the inputs and the choice, each by its name
@@ -226,10 +227,19 @@ function arrange({ nq, nk, words, keys }, room, projector) {
 }
 
 // ---- the controls above: what is asked of the kernel, and what is looked at
-function makeControls({ ask, pick }) {
+function makeControls({ examples, ask, pick }) {
   const sentence = make("input", {
     type: "text", dir: "auto", spellcheck: "false", autocomplete: "off",
     maxlength: 20000,
+  });
+  const others = make("select", {}, make("option", { value: "" }, "choose …"),
+    ...examples.map((text) => make("option", { value: text, dir: "auto" }, plain(text))));
+  const offered = labelled("Examples", others, "mha-examples");
+  display(offered, examples.length);
+  others.addEventListener("input", () => {
+    if (!others.value) return;
+    sentence.value = others.value;
+    ask();
   });
   const titles = { layer: "Layer", head: "Head", compare: "Minus", word: "Word" };
   const selects = Object.entries(titles).map(([name, text]) => {
@@ -247,7 +257,7 @@ function makeControls({ ask, pick }) {
   const degree = make("output");
   const temperature = make("span", {}, labelled("Temperature", slider), degree);
   const node = make("div", { class: "mha-bar" },
-    labelled("Sentence", sentence, "mha-sentence"),
+    labelled("Sentence", sentence, "mha-sentence"), offered,
     ...selects.map(({ label }) => label), ...switches.map(({ label }) => label),
     temperature);
 
@@ -261,6 +271,7 @@ function makeControls({ ask, pick }) {
 
   function showInputs(inputs) {
     if (sentence.value !== inputs.sentence) sentence.value = inputs.sentence;
+    others.value = examples.includes(inputs.sentence) ? inputs.sentence : "";
     for (const { name, box, label } of switches) {
       display(label, inputs[name] !== undefined);
       box.checked = inputs[name];
@@ -712,7 +723,8 @@ function render({ model, el }) {
   const choices = shareChoice({ model, chosen }), { pick } = choices;
   const point = (cell) => show({ cell });
   const news = () => controls.news(scene.maps.inputs);
-  const controls = makeControls({ ask: () => questions.ask(), pick });
+  const examples = model.get("examples");
+  const controls = makeControls({ examples, ask: () => questions.ask(), pick });
   const questions = makeQuestions({ news, send });
   const glance = makeGlance({ colors, pick });
   const row = makeRow({ colors });

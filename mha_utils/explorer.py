@@ -9,7 +9,7 @@ the kernel least.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anywidget
@@ -46,6 +46,8 @@ class Explorer(anywidget.AnyWidget):
         ``temperature`` with a default, the explorer shows a control for them.
     sentence : str
         The sentence to begin with.
+    examples : sequence of str
+        Other sentences worth a look, offered in a list beside the box.
     layer, head : int
         What to show first, counted from 0.
     word : int
@@ -83,6 +85,7 @@ class Explorer(anywidget.AnyWidget):
     """Words, maps and messages: one message, so that they always belong together."""
     shown = traitlets.Bool(True).tag(sync=True)
     """Whether a page shows the explorer; if none does, the maps are freed."""
+    examples = traitlets.List(traitlets.Unicode()).tag(sync=True)
     initial = traitlets.Dict().tag(sync=True)
     colors = traitlets.Dict().tag(sync=True)
 
@@ -91,6 +94,7 @@ class Explorer(anywidget.AnyWidget):
         attend: Callable[..., AttentionMaps],
         sentence: str = "The cat sat on the mat",
         *,
+        examples: Sequence[str] = (),
         layer: int = 0,
         head: int = 0,
         word: int = -1,
@@ -121,7 +125,13 @@ class Explorer(anywidget.AnyWidget):
                     f"{name} is {chosen[name]}; it must be from {low} to {high - 1}"
                 )
         start = inputs | chosen
-        super().__init__(**start, picture=picture, initial=start, colors=_colors())
+        super().__init__(
+            **start,
+            picture=picture,
+            initial=start,
+            colors=_colors(),
+            examples=[well_formed(example) for example in examples],
+        )
         self.observe(self._update, ["sentence", *_CONTROLS, "shown"])
 
     def __repr__(self) -> str:

@@ -88,7 +88,8 @@ READ = """root => {
         dot: root.querySelector("circle").getAttribute("fill"),
         words: root.querySelector(".mha-words").textContent,
         alternative: svg.getAttribute("aria-label"),
-        selected: all("select", (node) => Number(node.value)),
+        selected: all("label:not(.mha-examples) > select",
+            (node) => Number(node.value)),
         checked: all("[role=radio]", (node) => node.ariaChecked).indexOf("true"),
     };
 }"""
@@ -306,6 +307,23 @@ def test_all_heads_at_a_glance(b, sentence):
     for colors, weights in zip(seen, maps.weights.reshape(8, *maps.weights.shape[2:])):
         expected = rgb(WEIGHT_MAP, weights.astype(np.float32))
         assert colors == [row[::-1] if leftward else row for row in expected]
+
+
+def test_examples_are_chosen_from_a_list(host):
+    others = ["The dog slept", "<b>the</b> cat", "", "a\0b"]
+    explorer = host.show(Explorer(layered, LAYERED, examples=others))
+    offered = control(explorer, "combobox", "Examples")
+    texts = [option.text_content() for option in offered.locator("option").all()]
+    assert texts == ["choose …", *others[:3], "a\ufffdb"]
+    for text in others[:2]:
+        offered.select_option(text)
+        until(check, explorer, layered(text))
+        assert sentence_box(explorer).input_value() == offered.input_value() == text
+    sentence_box(explorer).fill("Who")
+    until(check, explorer, layered("Who"))
+    assert offered.input_value() == ""
+    without = host.show(Explorer(layered, LAYERED))
+    assert not control(without, "combobox", "Examples").is_visible()
 
 
 def test_words_that_look_into_another_sentence(host):
