@@ -159,6 +159,23 @@ def test_every_solution_is_right(path, solved):
         assert all(line.startswith("Right") for line in lines), output.text
 
 
+def test_a_right_answer_is_used_where_ours_stood_in(solved):
+    """And does as well: no table turns a yes into a no."""
+    for cell in code_cells(solved):
+        if "yours_or_ours(" in cell.source and not cell.id.startswith("again-"):
+            (output,) = refresh.merge_streams(cell.outputs)
+            lines = output.text.splitlines()
+            assert lines, cell.id
+            assert all(line.endswith("is right, so it is used here.") for line in lines)
+    shown = {cell.id: [*map(shown_text, cell.outputs)] for cell in code_cells(solved)}
+    for name in [name for name in shown if f"again-{name}" in shown]:
+        yours, ours = (
+            "".join(text for texts in shown[cell] for text in texts)
+            for cell in (name, f"again-{name}")
+        )
+        assert yours.count("yes") >= ours.count("yes"), name
+
+
 def test_stored_outputs_are_fresh(path, executed):
     fresh = refresh.to_text(refresh.normalise(executed))
     diff = refresh.differences(path.name, path.read_text("utf-8"), fresh)
