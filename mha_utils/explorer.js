@@ -44,9 +44,10 @@ const plain = (text) =>
   text.replace(/[\0-\x08\x0b-\x1f\x7f\ufffe\uffff\u202a-\u202e\u2066-\u2069]/g, "�");
 const isolate = (word) => `“\u2068${word}\u2069”`; // a word keeps its own direction
 // A token that a model puts in front, such as <s> or [CLS], is no word of the sentence.
+const isWord = (token) => !/^(<.*>|\[.*\])$/.test(token);
 const readsLeftward = (words) =>
   /^\P{L}*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}]/u.test(
-    words.filter((word) => !/^(<.*>|\[.*\])$/.test(word)).join(" "),
+    words.filter(isWord).join(" "),
   );
 
 // ---- what the kernel sent, and what of it is looked at
@@ -68,14 +69,28 @@ export function readPicture(picture) {
 }
 
 // What is asked for, as far as there is such a layer, head or word.
-export function choose({ layer, head, compare, word }, { numLayers, numHeads, nq }) {
-  return {
+export function choose({ layer, head, compare, word }, maps) {
+  const { numLayers, numHeads, nq } = maps;
+  const choice = {
     layer: between(0, layer, numLayers - 1),
     head: between(0, head, numHeads - 1),
     compare: between(-1, compare, numHeads - 1), // -1: with none
-    word: word < 0 || word >= nq ? nq - 1 : word, // else the last one
   };
+  return { ...choice, word: word < 0 || word >= nq ? worthSeeing(maps, choice) : word };
 }
+
+// The word that gives most of its attention to other words of the sentence.
+function worthSeeing(maps, { layer, head }) {
+  const { nq, nk, words, keys } = maps, same = words.join() === keys.join();
+  const others = range(nk).filter((j) => isWord(keys[j]));
+  const given = range(nq).map((i) => !isWord(words[i]) ? -1 : others.reduce(
+    (sum, j) => sum + (same && i === j ? 0 : weightAt(maps, layer, head, i, j)), 0));
+  return given.indexOf(Math.max(...given));
+}
+
+// Where a word is that was at a place of another sentence: -1 if it is not there.
+export const placeOf = (word, place, { words }) =>
+  words[place] === word ? place : words.indexOf(word);
 
 const weightAt = ({ numHeads, nq, nk, weights }, layer, head, i, j) =>
   weights[((layer * numHeads + head) * nq + i) * nk + j];
@@ -141,12 +156,15 @@ export function readColors({ weights, difference, heads }) {
 // Lengths are in units of the drawing, except `room`, the width that the page offers,
 // in pixels; one unit is `zoom` pixels. The widest name of a row is `wide`, that of a
 // column `wideKey`. A cell's `side` is 19 to 28, and lines take 44 to 130 from left to
-// right beside the map, 100 below it.
-export function layout({ nq, nk, wide, wideKey, room, projector }) {
+// right beside the map, 100 below it. All heads take the `glance` beside all that, if
+// there is room for both at once.
+export function layout({ nq, nk, wide, wideKey, glance, room, projector }) {
   const left = wide + 10, after = wideKey + 62; // a name, and a name and its number
-  const small = 19, short = 44;
-  const space = Math.max(300, room - 16), large = 20 / 14;
-  const fit = space / (left + nk * small + short + after); // at which zoom all just fits
+  const small = 19, short = 44, large = 20 / 14;
+  const least = left + nk * small + short + after;
+  const sideBySide = room - 16 - glance >= least * (projector ? 1.2 : 1);
+  const space = Math.max(300, room - 16 - (sideBySide ? glance : 0));
+  const fit = space / least; // at which zoom all just fits
   const zoom = !projector ? 1 : fit < 1.2 ? large : Math.min(fit, large);
   const lean = Math.ceil(wideKey * 0.65); // how far the last label reaches further
   const beside = zoom <= fit, rest = space / zoom - left - (beside ? after : lean);
@@ -159,7 +177,7 @@ export function layout({ nq, nk, wide, wideKey, room, projector }) {
   const rows = beside ? top : bottom + 48; // the top of the list, below the scale
   const start = beside ? right : left, end = start + fan; // of the lines
   return {
-    left, top, side, right, bottom, scale, rows, start, end, zoom, beside,
+    left, top, side, right, bottom, scale, rows, start, end, zoom, beside, sideBySide,
     numbers: end + after - 4, // where they end
     width: Math.max(
       right + Math.max(lean, 44), // the last label, and the word "key"
@@ -220,9 +238,12 @@ function measure(words, widest = 110) {
   const labels = words.map(shorten);
   return { labels, wide: Math.ceil(Math.max(40, ...labels.map(widthOf))) };
 }
-function arrange({ nq, nk, words, keys }, room, projector) {
+function arrange(maps, room, projector) {
+  const { nq, nk, words, keys, numLayers } = maps;
+  const large = projector && numLayers === 1 ? 20 / 14 : 1; // their names grow
   const { labels, wide } = measure(words), of = measure(keys);
-  const place = layout({ nq, nk, wide, wideKey: of.wide, room, projector });
+  const glance = Math.ceil(large * glanceWidth(maps)) + 16; // and a gap
+  const place = layout({ nq, nk, wide, wideKey: of.wide, glance, room, projector });
   return { labels, keyLabels: of.labels, ...place };
 }
 
@@ -359,16 +380,30 @@ function makeQuestions({ news, send }) {
 }
 
 // ---- all heads at a glance: on one canvas, for one in each button would be slow
+// Of several layers each is a row of small maps; the heads of one layer have room for
+// their names, and stand below each other, or those that share keys in one row.
+const SPOT = 20, NAMED = 48; // of a small map, in px at 100 %
+const namedAcross = ({ numHeads, inGroup }) =>
+  inGroup > 1 ? inGroup : numHeads > 4 ? 2 : 1;
+const inEms = ({ headNames }) => (headNames.length ? 6.5 : 4); // the least width
+const gaps = ({ numHeads, inGroup }) => (inGroup > 1 ? numHeads / inGroup - 1 : 0);
+function glanceWidth(maps) {
+  const { numLayers, numHeads } = maps;
+  if (numLayers * numHeads < 2) return -16; // none is drawn, and no gap
+  if (numLayers === 1) return (inEms(maps) * FONT + 10) * namedAcross(maps);
+  return 26 + numHeads * (SPOT + 10) + 8 * gaps(maps);
+}
+
 function makeGlance({ colors, pick }) {
-  const axes = make("p", { class: "mha-axes" },
-    "All heads: a row for each layer, a column for each head.");
+  const axes = make("p", { class: "mha-axes" });
   const buttons = make("div", {
     class: "mha-heads", role: "radiogroup", "aria-label": "All heads",
   });
   const canvas = make("canvas", { "aria-hidden": "true" });
   const grid = make("div", { class: "mha-glance" }, buttons, canvas);
+  const node = make("div", {}, axes, grid);
   const sheet = make("canvas"); // all maps, a pixel for each weight
-  let drawn = {};
+  let drawn = {}, heads = []; // their buttons
 
   function paintSheet(maps) {
     const { numLayers, numHeads, nq, nk } = maps;
@@ -387,29 +422,56 @@ function makeGlance({ colors, pick }) {
   }
 
   function makeButtons(maps) {
-    const { numLayers, numHeads } = maps, layered = numLayers > 1;
-    const side = layered ? between(20, Math.floor(400 / numHeads), 40) : 48;
-    buttons.style.gridTemplateColumns =
-      layered ? `repeat(${numHeads}, auto)` : "repeat(auto-fill, minmax(7em, auto))";
-    buttons.style.width = layered ? "max-content" : ""; // one layer goes on below
+    const { numLayers, numHeads, inGroup } = maps, layered = numLayers > 1;
+    axes.textContent = [
+      layered ? "All heads: a row for each layer, a column for each head." : "",
+      inGroup === 1 ? "" : layered
+        ? "Those without a gap between them share keys."
+        : "Those in one row share keys.",
+    ].join(" ").trim();
+    heads = [];
+    const number = (text) => make("span", { class: "mha-place", "aria-hidden": true }, text);
     buttons.replaceChildren();
-    for (let layer = 0; layer < numLayers; layer++)
+    if (layered)
+      buttons.append(number(""), ...range(numHeads).map((head) => number(head + 1)));
+    for (let layer = 0; layer < numLayers; layer++) {
+      if (layered) buttons.append(number(layer + 1));
       for (let head = 0; head < numHeads; head++) {
-        const spot = make("span"); // where its part of the sheet will be
-        spot.style.width = spot.style.height = `calc(${side} / ${FONT} * var(--size))`;
         const name = fullName(maps, layer, head);
+        const python = layered ? `layer ${layer}, head ${head}` : `head ${head}`;
         const button = make(
           "button",
           {
             class: "mha-head", type: "button", role: "radio", tabindex: -1,
-            "aria-label": name, title: name, "aria-checked": "false",
+            "aria-label": name, title: `${name} (in Python: ${python})`,
+            "aria-checked": "false",
           },
-          spot,
+          make("span"), // where its part of the sheet will be
         );
         if (!layered) button.append(headName(maps, head));
+        else if (head && head % inGroup === 0 && inGroup > 1)
+          button.style.marginLeft = "8px";
         button.addEventListener("click", () => pick({ layer, head }));
+        heads.push(button);
         buttons.append(button);
       }
+    }
+  }
+
+  // Beside the map small, above it as large as they can be.
+  function size(maps, { sideBySide }) {
+    const { numLayers, numHeads, inGroup } = maps, layered = numLayers > 1;
+    const large = between(SPOT, Math.floor(400 / numHeads), 40);
+    const spot = layered ? (sideBySide ? SPOT : large) : NAMED;
+    const scaled = layered && sideBySide ? `${spot}px` : `calc(${spot / FONT} * var(--size))`;
+    buttons.style.setProperty("--spot", scaled);
+    node.style.flexBasis = sideBySide ? "auto" : "100%";
+    buttons.style.gridTemplateColumns =
+      layered ? `auto repeat(${numHeads}, auto)`
+      : sideBySide || inGroup > 1
+      ? `repeat(${namedAcross(maps)}, minmax(${inEms(maps)}em, auto))`
+      : "repeat(auto-fill, minmax(7em, auto))"; // one layer goes on below
+    buttons.style.width = layered || sideBySide ? "max-content" : "";
   }
 
   function copySheet({ numHeads, nq, nk }) {
@@ -420,7 +482,7 @@ function makeGlance({ colors, pick }) {
     const context = canvas.getContext("2d");
     context.scale(dots, dots);
     context.imageSmoothingEnabled = false;
-    [...buttons.children].forEach(({ firstChild: spot }, i) => {
+    heads.forEach(({ firstChild: spot }, i) => {
       const from = [(i % numHeads) * nk, Math.floor(i / numHeads) * nq, nk, nq];
       const { offsetLeft, offsetTop, offsetWidth: side } = spot;
       context.drawImage(sheet, ...from, offsetLeft, offsetTop, side, side);
@@ -442,10 +504,10 @@ function makeGlance({ colors, pick }) {
     const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across };
     if (!(event.key in move)) return;
     event.preventDefault();
-    const to = [...buttons.children].indexOf(document.activeElement) + move[event.key];
-    if (to < 0 || to >= buttons.children.length) return;
+    const to = heads.indexOf(document.activeElement) + move[event.key];
+    if (to < 0 || to >= heads.length) return;
     pick({ layer: Math.floor(to / numHeads), head: to % numHeads });
-    buttons.children[to].focus();
+    heads[to].focus();
   });
 
   function draw(scene) {
@@ -453,13 +515,15 @@ function makeGlance({ colors, pick }) {
     const isNew = differ(drawn, scene, "maps");
     const focused = isNew && buttons.contains(document.activeElement);
     if (isNew) {
-      display(grid, numLayers * numHeads > 1);
-      display(axes, numLayers > 1); // one layer's heads have their names below them
+      display(node, numLayers * numHeads > 1);
       paintSheet(maps);
       makeButtons(maps);
     }
-    if (differ(drawn, scene, "maps", "place")) copySheet(maps);
-    const chosen = buttons.children[choice.layer * numHeads + choice.head];
+    if (differ(drawn, scene, "maps", "place")) {
+      if (scene.place) size(maps, scene.place);
+      copySheet(maps);
+    }
+    const chosen = heads[choice.layer * numHeads + choice.head];
     if (differ(drawn, scene, "maps", "choice")) mark(chosen);
     if (focused) chosen?.focus({ preventScroll: true });
     drawn = scene;
@@ -469,7 +533,7 @@ function makeGlance({ colors, pick }) {
     canvas.width = sheet.width = 0;
     drawn = {};
   }
-  return { node: make("div", {}, axes, grid), draw, free };
+  return { node, draw, free };
 }
 
 // ---- the map of the chosen head, with room in the same drawing for its row
@@ -574,21 +638,40 @@ function makeMap({ colors, row, pick, point }) {
     const y = (event.clientY - box.top) / place.zoom;
     return under(x, y, maps, place);
   }
-  node.addEventListener("pointermove", (event) => {
-    const found = find(event), cell = found && found[1] !== null ? found : null;
-    if (String(cell) !== String(drawn.cell)) point(cell);
-  });
-  node.addEventListener("pointerleave", () => { if (drawn.cell) point(null); });
-  node.addEventListener("click", (event) => {
+  const cellAt = (event) => {
     const found = find(event);
-    if (found) pick({ word: found[0] });
+    return found && found[1] !== null ? found : null;
+  };
+  const isTouch = ({ pointerType }) => pointerType === "touch";
+  node.addEventListener("pointermove", (event) => {
+    const cell = cellAt(event);
+    if (!isTouch(event) && String(cell) !== String(drawn.cell)) point(cell);
   });
+  node.addEventListener("pointerleave", (event) => {
+    if (!isTouch(event) && drawn.cell) point(null);
+  });
+  node.addEventListener("click", (event) => {
+    const found = find(event), before = String(drawn.cell);
+    if (found) pick({ word: found[0] });
+    if (!isTouch(event)) return;
+    const cell = cellAt(event); // a finger cannot hover: it taps, and taps again
+    point(String(cell) === before ? null : cell);
+  });
+
+  // A map that is scrolled keeps the row that was chosen in view.
+  function reveal({ choice, place: { top, side, zoom } }) {
+    const y = (top + choice.word * side) * zoom;
+    if (y < node.scrollTop) node.scrollTop = y;
+    const below = y + side * zoom - node.clientHeight;
+    if (below > node.scrollTop) node.scrollTop = below;
+  }
 
   function draw(scene) {
     const isNew = differ(drawn, scene, "maps", "place");
     if (isNew) build(scene);
     if (isNew || differ(drawn.choice, scene.choice, "layer", "head", "compare"))
       paint(scene);
+    if (isNew || drawn.choice.word !== scene.choice.word) reveal(scene);
     frame(scene);
     drawn = scene;
   }
@@ -732,8 +815,10 @@ function render({ model, el }) {
   const inWords = make("p", { class: "mha-words", "aria-live": "polite" });
   const tools = makeTools({ enlarge, reset, file: map.file });
   const always = [controls, questions, glance, tools], withWords = [map, row];
-  const above = [controls, questions, glance, map].map(({ node }) => node);
-  const root = make("div", { class: "mha-explorer" }, ...above, inWords, tools.node);
+  controls.node.append(questions.node);
+  const both = make("div", { class: "mha-both" }, glance.node, map.node);
+  const below = make("div", { class: "mha-below" }, inWords, tools.node);
+  const root = make("div", { class: "mha-explorer" }, controls.node, both, below);
 
   function show(changes) {
     scene = { ...scene, ...changes };
@@ -744,9 +829,14 @@ function render({ model, el }) {
     inWords.textContent = scene.said;
     for (const part of withWords) part.draw(scene);
   }
+  let wanted; // the word that was asked for, to find it again in another sentence
   function chosen() {
-    if (scene.maps?.nq) show({ choice: choose(choices.read(), scene.maps) });
+    if (!scene.maps?.nq) return;
+    const asked = choices.read();
+    wanted = scene.maps.words[asked.word];
+    show({ choice: choose(asked, scene.maps) });
   }
+  const arranged = (maps) => arrange(maps, both.offsetWidth, projector);
   function receive(edited) { // a picture; what was edited since it was asked for stays
     const picture = model.get("picture");
     display(root, scene.maps || picture.inputs);
@@ -754,16 +844,18 @@ function render({ model, el }) {
       model.set("shown", true);
       return model.save_changes();
     }
-    const maps = readPicture(picture), choice = choose(choices.read(), maps);
+    const maps = readPicture(picture), asked = choices.read();
+    wanted ??= maps.words[asked.word];
+    if (wanted !== undefined) asked.word = placeOf(wanted, asked.word, maps);
     if (!edited) controls.showInputs(maps.inputs);
     display(map.node, maps.nq);
-    const place = arrange(maps, map.node.offsetWidth, projector);
-    show({ maps, choice, cell: null, place });
+    show({ maps, choice: choose(asked, maps), cell: null, place: arranged(maps) });
     root.dataset.number = maps.number;
+    const { word } = choices.read();
+    if (word !== asked.word && asked.word >= 0) pick({ word: asked.word });
   }
   function resize() {
-    if (!scene.maps?.nq) return;
-    show({ place: arrange(scene.maps, map.node.offsetWidth, projector) });
+    if (scene.maps?.nq) show({ place: arranged(scene.maps) });
   }
   function enlarge(isWanted) {
     projector = isWanted;
@@ -788,12 +880,12 @@ function render({ model, el }) {
   const received = () => questions.answered(receive);
   model.on("change:picture", received);
   const resized = new ResizeObserver(() => {
-    if (map.node.offsetWidth !== drawnWidth) resize();
-    drawnWidth = map.node.offsetWidth;
+    if (both.offsetWidth !== drawnWidth) resize();
+    drawnWidth = both.offsetWidth;
   });
   el.append(root);
   receive(false);
-  resized.observe(map.node);
+  resized.observe(both);
   return () => {
     // JupyterLab keeps our parent while the model lives, and the targets of some keys
     // for ever, with what their listeners know: what is large goes by itself.

@@ -51,7 +51,8 @@ class Explorer(anywidget.AnyWidget):
     layer, head : int
         What to show first, counted from 0.
     word : int
-        The word whose row is shown as lines, counted from 0; -1 is the last one.
+        The word whose row is shown as lines, counted from 0; if -1, the word that gives
+        most of its attention to others. A word stays chosen in a sentence that has it.
     compare : int
         The head whose map is subtracted; -1 for none.
     max_words : int

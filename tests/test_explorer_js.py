@@ -34,8 +34,9 @@ def layouts(call):
     sizes = [
         {
             **{"nq": nq, "nk": nk, "wide": wide, "wideKey": other},
-            **{"room": room, "projector": projector},
+            **{"room": room, "projector": projector, "glance": glance},
         }
+        for glance in (0, 400)
         for nk in (1, 2, 3, 5, 8, 11, 17, 24, 30, 47, 100)
         for nq in {nk, 1, nk + 7}
         for wide, other in ((40, 40), (63, 63), (110, 110), (40, 110), (110, 40))
@@ -81,7 +82,8 @@ def test_cells_and_list_do_not_overlap(layouts):
 
 def test_list_stands_below_only_where_there_is_no_room(layouts):
     for size, place in layouts:
-        room = max(300, size["room"] - 16)
+        glance = size["glance"] * place["sideBySide"]
+        room = max(300, size["room"] - 16 - glance)
         least = size["wide"] + size["wideKey"] + 72 + size["nk"] * 19 + 44
         if not size["projector"]:
             assert place["zoom"] == 1, size
@@ -101,7 +103,8 @@ def test_wide_pages_make_no_smaller_cells(layouts):
     last = {}
     for size, place in layouts:  # from narrow to wide
         if place["beside"]:
-            key = tuple(size[name] for name in size if name != "room")
+            key = [size[name] for name in size if name != "room"]
+            key = (*key, place["sideBySide"])
             at = place["side"] * place["zoom"]
             assert at >= last.get(key, 0) - 20 / 14, size
             last[key] = at
@@ -110,7 +113,7 @@ def test_wide_pages_make_no_smaller_cells(layouts):
 @pytest.mark.parametrize("leftward", [False, True])
 def test_under_a_point_is_the_cell_that_is_drawn_there(call, leftward):
     nq, nk = 5, 3
-    size = {"nq": nq, "nk": nk, "wide": 50, "wideKey": 90}
+    size = {"nq": nq, "nk": nk, "wide": 50, "wideKey": 90, "glance": 0}
     place = call("layout", {**size, "room": 900, "projector": False})
     left, top, side = place["left"], place["top"], place["side"]
     maps = {"nq": nq, "nk": nk, "leftward": leftward}
@@ -135,15 +138,27 @@ def test_under_a_point_is_the_cell_that_is_drawn_there(call, leftward):
     [
         ((0, 0, -1, 0), (0, 0, -1, 0)),
         ((1, 2, 0, 3), (1, 2, 0, 3)),
-        ((2, 3, 3, 4), (1, 2, 2, 3)),  # the last layer, head and word
-        ((-1, -5, -9, -1), (0, 0, -1, 3)),
-        ((99, 99, 99, 99), (1, 2, 2, 3)),
+        ((2, 3, 3, 3), (1, 2, 2, 3)),  # the last layer and head
+        ((-1, -5, -9, -1), (0, 0, -1, 2)),  # the word that is worth seeing, below
+        ((99, 99, 99, 99), (1, 2, 2, 1)),
     ],
 )
 def test_choice_is_among_what_there_is(call, asked, chosen):
     names = ("layer", "head", "compare", "word")
-    maps = {"numLayers": 2, "numHeads": 3, "nq": 4, "nk": 9}
+    weights = np.zeros((2, 3, 4, 4))
+    weights[..., 0], weights[0, 0, 1, 1], weights[0, 0, 2, 1] = 0.5, 0.5, 0.4
+    weights[1, 2, 1, 2], weights[1, 2, 3, 3] = 0.1, 0.5
+    words = ["<s>", "a", "b", "c"]
+    maps = {"numLayers": 2, "numHeads": 3, "nq": 4, "nk": 4, "words": words}
+    maps |= {"keys": words, "weights": weights.ravel().tolist()}
     assert call("choose", dict(zip(names, asked)), maps) == dict(zip(names, chosen))
+
+
+def test_a_word_is_found_again_in_another_sentence(call):
+    maps = {"words": ["the", "cat", "the", "mat"]}
+    assert call("placeOf", "the", 2, maps) == 2
+    assert call("placeOf", "the", 3, maps) == 0
+    assert call("placeOf", "dog", 1, maps) == -1
 
 
 READ = """([picture, bytes, before]) => {

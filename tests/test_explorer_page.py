@@ -104,11 +104,23 @@ def rgb(name: str, values) -> list:
     return [[f"rgb({r},{g},{b})" for r, g, b in row] for row in colors.tolist()]
 
 
+def worth_seeing(maps, head=0, layer=0):
+    """Return the word that gives most to other words, as the page should choose it."""
+    special = re.compile(r"<.*>|\[.*\]")
+    given = maps.weights[layer, head].astype(np.float32).astype(float)
+    given[:, [bool(special.fullmatch(key)) for key in maps.keys]] = 0
+    if maps.tokens == maps.keys:
+        np.fill_diagonal(given, 0)
+    given = given.sum(axis=-1)
+    given[[bool(special.fullmatch(token)) for token in maps.tokens]] = -1
+    return int(given.argmax())
+
+
 def check(explorer, maps, *, head=0, layer=0, word=-1, minus=None, leftward=False):
     """Compare everything drawn with `maps`, by where it stands on the page."""
     page = explorer.evaluate(READ)
     nq, nk = len(maps.tokens), len(maps.keys)
-    word = word % nq
+    word = worth_seeing(maps, head, layer) if word < 0 else word
     sent = maps.weights.astype(np.float32).astype(float)
     values = sent[layer, head]
     if minus is not None:
@@ -278,7 +290,10 @@ def test_first_picture(a, b):
     axes = "All heads: a row for each layer, a column for each head."
     assert axes in b.inner_text() and axes not in a.inner_text()
     titled = control(b, "radio", "Layer 2, head 3 three")
-    assert titled.get_attribute("title") == "Layer 2, head 3 three"
+    python = "(in Python: layer 1, head 2)"
+    assert titled.get_attribute("title") == f"Layer 2, head 3 three {python}"
+    numbers = b.locator(".mha-place").all_text_contents()
+    assert numbers == ["", "1", "2", "3", "4", "1", "2"]  # of heads, and of layers
 
 
 @pytest.mark.parametrize("sentence", [LAYERED, "שלום לך עולם"])
@@ -465,7 +480,7 @@ def test_a_cell_is_pointed_at_until_there_is_another_picture(host):
     b.locator(".mha-cells").hover(force=True)  # frames are before it
     assert b.locator(".mha-words").text_content().count(" to ") == 1  # and no more
     widget.sentence = "one two three four five"
-    check(b, layered(widget.sentence), layer=1, head=2, word=1)
+    check(b, layered(widget.sentence), layer=1, head=2)
 
 
 def test_python_and_page_agree(page, shown):
@@ -603,7 +618,7 @@ def test_hostile_sentence_is_drawn_as_it_is(page, b, sentence):
     sentence_box(b).fill(sentence)
     maps = layered(sentence)
     clean = AttentionMaps([plain(token) for token in maps.tokens], maps.weights)
-    until(check, b, clean, layer=1, head=2, word=1)
+    until(check, b, clean, layer=1, head=2)
     assert b.locator("img, script, b, i").count() == 0
     assert page.evaluate("window.hacked") is None
 
@@ -618,14 +633,43 @@ def test_hostile_sentence_in_the_hand_built_heads(page, a, sentence):
         check(a, attend(SENTENCE), head=1, word=8)
     else:
         clean = AttentionMaps([plain(token) for token in maps.tokens], maps.weights)
-        until(check, a, clean, head=1, word=8 if len(clean.tokens) > 8 else -1)
+        until(check, a, clean, head=1)
     assert a.locator("img, script, b, i").count() == 0
 
 
 @pytest.mark.parametrize("sentence", ["החתול ישב על השטיח", "القط جلس على الحصيرة"])
 def test_right_to_left_text_runs_leftward(b, sentence):
     sentence_box(b).fill(sentence)
-    until(check, b, layered(sentence), layer=1, head=2, word=1, leftward=True)
+    until(check, b, layered(sentence), layer=1, head=2, leftward=True)
+
+
+def test_a_word_stays_chosen_where_it_is_in_the_sentence(host):
+    widget = Explorer(attend, SENTENCE, head=1, word=8)
+    a = host.show(widget)
+    for sentence in (
+        "It was tired because it slept",
+        "The dog saw the bird because it was old",
+        "The dog",
+        "it was the dog",
+    ):
+        sentence_box(a).fill(sentence)
+        maps = attend(sentence)
+        wanted = maps.tokens.index("it") if "it" in maps.tokens else -1
+        until(check, a, maps, head=1, word=wanted)
+        until_python(host.page, lambda at=wanted: at < 0 or widget.word == at)
+    control(a, "combobox", "Word").select_option("5 dog")
+    sentence_box(a).fill("The quick dog")
+    until(check, a, attend("The quick dog"), head=1, word=3)
+
+
+@pytest.mark.parametrize("layer, head", [(0, 1), (1, 3)])
+def test_the_first_row_is_one_worth_seeing(host, layer, head):
+    explorer = host.show(
+        Explorer(layered, "one two three four", layer=layer, head=head)
+    )
+    check(explorer, layered("one two three four"), layer=layer, head=head)
+    sentence_box(explorer).fill("a b c d e f g")
+    until(check, explorer, layered("a b c d e f g"), layer=layer, head=head)
 
 
 def test_lone_surrogate(host):
@@ -837,17 +881,95 @@ def test_everything_fits(page, a, width, projector):
     check(a, attend(SENTENCE), head=1, word=8)
 
 
+def many(sentence):
+    """Give as many layers and heads as the model of lesson 7 has."""
+    maps = attend(sentence)
+    weights = maps.weights[:, :1].repeat(6, 0).repeat(12, 1)
+    return AttentionMaps(maps.tokens, weights)
+
+
+def boxes(explorer):
+    parts = explorer.locator(".mha-heads"), explorer.locator(".mha-stage")
+    return [part.bounding_box() for part in parts]
+
+
+@pytest.mark.parametrize("source", [attend, many])
+def test_all_is_on_one_screen(host, source):
+    """In JupyterLab at 1366 x 768 an output has 925 x 645 pixels."""
+    host.page.set_viewport_size({"width": 925, "height": 645})
+    explorer = host.show(Explorer(source, SENTENCE, examples=["The cat sat"]))
+    heads, stage = (
+        explorer.locator(f".mha-{n}").bounding_box() for n in ("heads", "stage")
+    )
+    assert heads["x"] + heads["width"] < stage["x"]
+    assert abs(heads["y"] - stage["y"]) < 60
+    assert explorer.bounding_box()["height"] <= 645
+    fits(explorer)
+    host.page.set_viewport_size({"width": 500, "height": 645})
+
+    def stacked():
+        heads, stage = boxes(explorer)
+        assert heads["y"] + heads["height"] < stage["y"]
+
+    until(stacked)
+
+
+def test_a_scrolled_map_keeps_the_chosen_row_in_view(host):
+    host.page.set_viewport_size({"width": 925, "height": 400})
+    sentence = " ".join(f"word{i}" for i in range(40))
+    explorer = host.show(Explorer(layered, sentence))
+    stage = explorer.locator(".mha-stage")
+    for word in (39, 0, 20):
+        control(explorer, "combobox", "Word").select_option(str(word))
+        row, box = explorer.evaluate(
+            """root => [".mha-labels > text[font-weight='700']", ".mha-stage"].map(
+                (selector) => {
+                    const node = root.querySelector(selector);
+                    const { top, bottom } = node.getBoundingClientRect();
+                    return [top, bottom];
+                })"""
+        )
+        assert box[0] - 2 <= row[0] and row[1] <= box[1] + 2, word
+    assert stage.evaluate("node => node.scrollHeight > node.clientHeight")
+
+
+def test_a_tap_chooses_and_a_second_releases(host, a):
+    def tap(i, j):
+        rect = a.locator(".mha-cells rect").nth(11 * i + j)
+        rect.evaluate(
+            """rect => {
+                const { x, y } = rect.getBoundingClientRect();
+                const at = { bubbles: true, pointerType: "touch",
+                    clientX: x + 5, clientY: y + 5 };
+                for (const name of ["pointermove", "pointerleave", "click"])
+                    rect.dispatchEvent(new PointerEvent(name, at));
+            }"""
+        )
+
+    words = a.locator(".mha-words")
+    tap(3, 2)
+    assert "“\u2068sat\u2069” gives 0.000 of" in words.text_content()
+    tap(3, 2)
+    check(a, attend(SENTENCE), head=1, word=3)
+    tap(4, 1)
+    tap(5, 1)
+    assert words.text_content().count("“\u2068the\u2069”") == 1
+    tap(5, 1)
+    check(a, attend(SENTENCE), head=1, word=5)
+
+
 def test_list_goes_below_a_map_that_leaves_no_room(page, b):
     page.set_viewport_size({"width": 700, "height": 768})
     sentence = " ".join(f"word{i}" for i in range(24))
     sentence_box(b).fill(sentence)
 
     def below():
-        check(b, layered(sentence), layer=1, head=2, word=1)
+        check(b, layered(sentence), layer=1, head=2)
         cells = b.locator(".mha-cells").bounding_box()
         number = b.locator(".mha-number").first.bounding_box()
         assert number["y"] > cells["y"] + cells["height"]
-        assert b.locator(".mha-row text").all_text_contents() == ["word1"]
+        word = f"word{worth_seeing(layered(sentence), layer=1, head=2)}"
+        assert b.locator(".mha-row text").all_text_contents() == [word]
 
     until(below)
 
