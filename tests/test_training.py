@@ -239,8 +239,7 @@ def test_a_row_of_the_sweep_of_shared_keys_comes_out_again(own):
 
 
 def test_heads_with_one_question_ask_the_same_after_training():
-    training = Training(8, 0, steps=3)
-    training.layer = sweep.OneQuestion(8, 0)
+    training = sweep.OneQuestion(8, 0, steps=3)
     training.run()
     for name, same in (("w_q", True), ("w_k", False), ("w_v", True)):
         first, *others = np.split(training.layer.parameters[name], 8, axis=1)

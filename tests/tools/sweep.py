@@ -35,22 +35,23 @@ COLUMNS = ["num_heads", "seed", *MEASURED]
 SHARED_COLUMNS = ["w_q", "w_k", "w_v", "seed", *MEASURED]
 
 
-class OneQuestion(InkLayer):
+class OneQuestion(Training):
     """Heads that ask the same and bring back the same, each with keys of its own."""
 
-    def __init__(self, num_heads: int, seed: int) -> None:
-        super().__init__(num_heads, seed)
+    def __init__(self, num_heads: int, seed: int, *, steps: int = 800) -> None:
+        super().__init__(num_heads, seed, steps=steps)
         for name in ("w_q", "w_v"):
-            heads = np.split(self.parameters[name], num_heads, axis=1)
-            self.parameters[name] = np.hstack([heads[0]] * num_heads)
+            matrix = self.layer.parameters[name]
+            heads = np.split(matrix, num_heads, axis=1)
+            matrix[:] = np.hstack([heads[0]] * num_heads)
 
-    def backward(self, d_answers: np.ndarray) -> dict[str, np.ndarray]:
+    def _loss_and_gradient(self) -> tuple[float, dict[str, np.ndarray]]:
         """Let what all heads have to say about the common matrices add up."""
-        gradient = super().backward(d_answers)
+        loss, gradient = super()._loss_and_gradient()
         for name in ("w_q", "w_v"):
-            heads = np.split(gradient[name], self.num_heads, axis=1)
-            gradient[name] = np.hstack([sum(heads)] * self.num_heads)
-        return gradient
+            heads = np.split(gradient[name], self.layer.num_heads, axis=1)
+            gradient[name] = np.hstack([sum(heads)] * self.layer.num_heads)
+        return loss, gradient
 
 
 def masses(layer: InkLayer) -> np.ndarray:
@@ -68,9 +69,10 @@ def row(num_heads: int, seed: int) -> list:
 
 def shared_row(w_q: int, w_k: int, w_v: int, seed: int) -> list:
     """Train one layer of eight heads; return its line of the other file."""
-    training = Training(8, seed, num_kv_heads=w_k)
     if w_q == 1:
-        training.layer = OneQuestion(8, seed)
+        training: Training = OneQuestion(8, seed)
+    else:
+        training = Training(8, seed, num_kv_heads=w_k)
     return [w_q, w_k, w_v, seed, *measured(training)]
 
 
