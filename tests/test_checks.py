@@ -21,6 +21,7 @@ from mha_utils import (
     attention,
     causal_mask,
     merge_heads,
+    rotate,
     scaled_dot_product_attention,
     sentences,
     softmax,
@@ -252,7 +253,267 @@ WRONG_SCALES = {  # by how much more than √d_k
 }
 
 
+def one_step(q, keys, values, scale=None):
+    """Attend with one query a head, in a loop over the heads."""
+    scale = root(keys) if scale is None else scale
+    return np.stack([exp_rows(k @ a / scale) @ v for a, k, v in zip(q, keys, values)])
+
+
+def behind(kept, new):
+    return np.stack([np.vstack([rows, row]) for rows, row in zip(kept, new)])
+
+
+def in_front(kept, new):
+    return np.stack([np.vstack([row, rows]) for rows, row in zip(kept, new)])
+
+
+def step_scaled(scale):
+    return lambda q, k, v, ks, vs: one_step(
+        q, behind(ks, k), behind(vs, v), scale(q, v, ks)
+    )
+
+
+def read_by(keys, values=None, scale=None):
+    """Loop over query heads; `keys(i, r, g)` and `values(i, r, g)` choose a head."""
+
+    def answer(x, w_q, w_k, w_v):
+        h, g = len(w_q), len(w_k)
+        z = []
+        for i in range(h):
+            q = x @ w_q[i]
+            k = x @ w_k[keys(i, h // g, g)]
+            v = x @ w_v[(values or keys)(i, h // g, g)]
+            factor = 1 if scale is None else root(q) / scale(x, q, v)
+            z.append(scaled_dot_product_attention(q * factor, k, v)[0])
+        return np.stack(z)
+
+    return answer
+
+
+by_groups = read_by(lambda i, r, g: i // r)
+in_turn = read_by(lambda i, r, g: i % g)
+
+
+def repeated(x, w_q, w_k, w_v):
+    """Write shared heads as PyTorch's users do, by copies."""
+    r = len(w_q) // len(w_k)
+    k, v = np.repeat(x @ w_k, r, axis=0), np.repeat(x @ w_v, r, axis=0)
+    return exp_rows(x @ w_q @ k.swapaxes(1, 2) / root(k)) @ v
+
+
+def turned_by(angle):
+    """Write rotary positions with complex numbers; `angle(place, i, d)`."""
+
+    def answer(x, places):
+        d = x.shape[1]
+        pairs = x[:, ::2] + 1j * x[:, 1::2]
+        phase = [[angle(p, i, d) for i in range(d // 2)] for p in places]
+        pairs = pairs * np.exp(1j * np.array(phase))
+        return np.dstack([pairs.real, pairs.imag]).reshape(x.shape)
+
+    return answer
+
+
+by_place = turned_by(lambda p, i, d: p * 10000 ** (-2 * i / d))
+
+
+def turned_in_halves(x, places):
+    d = x.shape[1] // 2
+    pairs = np.dstack([x[:, :d], x[:, d:]]).reshape(x.shape)
+    pairs = by_place(pairs, places).reshape(len(x), d, 2)
+    return np.hstack([pairs[..., 0], pairs[..., 1]])
+
+
+def turned_in_place(x, places):
+    x, d = x.copy(), x.shape[1]
+    angle = np.outer(places, 10000 ** (-np.arange(0, d, 2) / d))
+    x[:, ::2] = x[:, ::2] * np.cos(angle) - x[:, 1::2] * np.sin(angle)
+    x[:, 1::2] = x[:, ::2] * np.sin(angle) + x[:, 1::2] * np.cos(angle)
+    return x
+
+
+def waves_added(x, places):
+    d = x.shape[1]
+    angle = np.outer(places, 10000 ** (-np.arange(0, d, 2) / d))
+    return x + np.dstack([np.sin(angle), np.cos(angle)]).reshape(x.shape)
+
+
 ANSWERS = {
+    "cached step": Answers(
+        right=lambda q, k, v, ks, vs: one_step(q, behind(ks, k), behind(vs, v)),
+        wrong=[
+            ("does not see itself", lambda q, k, v, ks, vs: one_step(q, ks, vs)),
+            ("sees itself alone", lambda q, k, v, ks, vs: v.copy()),
+            (
+                "place of the last one",
+                lambda q, k, v, ks, vs: one_step(
+                    q, behind(ks[:, :-1], k), behind(vs[:, :-1], v)
+                ),
+            ),
+            (
+                "the key stands at one end",
+                lambda q, k, v, ks, vs: one_step(q, behind(ks, k), in_front(vs, v)),
+            ),
+            (
+                "the key stands at one end",
+                lambda q, k, v, ks, vs: one_step(q, in_front(ks, k), behind(vs, v)),
+            ),
+            (
+                "the new key asks",
+                lambda q, k, v, ks, vs: one_step(k, behind(ks, k), behind(vs, v)),
+            ),
+            (
+                "the query is put behind the keys",
+                lambda q, k, v, ks, vs: one_step(q, behind(ks, q), behind(vs, v)),
+            ),
+            (
+                "these are the weights",
+                lambda q, k, v, ks, vs: np.stack(
+                    [
+                        exp_rows(rows @ a / root(rows))
+                        for a, rows in zip(q, behind(ks, k))
+                    ]
+                ),
+            ),
+            (
+                "the keys are weighed in place",
+                lambda q, k, v, ks, vs: one_step(q, behind(ks, k), behind(ks, k)),
+            ),
+            ("side by side", lambda *a: right("cached step", *a).reshape(-1)),
+            ("one axis too many", lambda *a: right("cached step", *a)[:, None, :]),
+            ("averaged", lambda *a: right("cached step", *a).mean(0)),
+            ("added up", lambda *a: right("cached step", *a).sum(0)),
+            ("not divided by √d_k", step_scaled(lambda q, v, ks: 1.0)),
+            ("by √d_v", step_scaled(lambda q, v, ks: root(v))),
+            ("by √n.", step_scaled(lambda q, v, ks: ks.shape[1] ** 0.5)),
+            ("by √(n + 1)", step_scaled(lambda q, v, ks: (ks.shape[1] + 1) ** 0.5)),
+            ("by √h", step_scaled(lambda q, v, ks: len(q) ** 0.5)),
+            ("by d_k", step_scaled(lambda q, v, ks: q.shape[1])),
+            ("Your turn", lambda *a: None),
+        ],
+    ),
+    "shared heads": Answers(
+        right=repeated,
+        wrong=[
+            ("dealt out in turn, i % g", in_turn),
+            (
+                "the values are dealt out in turn",
+                read_by(lambda i, r, g: i // r, lambda i, r, g: i % g),
+            ),
+            (
+                "the keys are dealt out in turn",
+                read_by(lambda i, r, g: i % g, lambda i, r, g: i // r),
+            ),
+            ("read the first key/value head", read_by(lambda i, r, g: 0)),
+            (
+                "use the first keys",
+                read_by(lambda i, r, g: 0, lambda i, r, g: i // r),
+            ),
+            (
+                "use the first values",
+                read_by(lambda i, r, g: i // r, lambda i, r, g: 0),
+            ),
+            (
+                "one head for each key/value head",
+                lambda x, q, k, v: np.stack(each_head(x, q[: len(k)], k, v)),
+            ),
+            (
+                "one head for each key/value head",
+                lambda x, q, k, v: np.stack(each_head(x, q[:: len(q) // len(k)], k, v)),
+            ),
+            (
+                "of a group are the same",
+                lambda x, q, k, v: by_groups(
+                    x, np.repeat(q[:: len(q) // len(k)], len(q) // len(k), axis=0), k, v
+                ),
+            ),
+            (
+                "still an axis of their own",
+                lambda x, q, k, v: (
+                    exp_rows(
+                        (x @ q).reshape(len(k), -1, len(x), k.shape[2])
+                        @ (x @ k)[:, None].swapaxes(2, 3)
+                        / root(k)
+                    )
+                    @ (x @ v)[:, None]
+                ),
+            ),
+            ("side by side", lambda *a: np.hstack(list(by_groups(*a)))),
+            ("the second axis", lambda *a: np.stack(list(by_groups(*a)), axis=1)),
+            ("averaged", lambda *a: by_groups(*a).mean(axis=0)),
+            ("added up", lambda *a: sum(by_groups(*a))),
+            (
+                "not divided by √d_k",
+                read_by(lambda i, r, g: i // r, scale=lambda x, q, v: 1.0),
+            ),
+            (
+                "by √d_model",
+                read_by(lambda i, r, g: i // r, scale=lambda x, q, v: root(x)),
+            ),
+            (
+                "by √d_v",
+                read_by(lambda i, r, g: i // r, scale=lambda x, q, v: root(v)),
+            ),
+            (
+                "by d_k",
+                read_by(lambda i, r, g: i // r, scale=lambda x, q, v: q.shape[1]),
+            ),
+            (
+                "about what MultiHeadAttention does",
+                lambda x, q, k, v: MultiHeadAttention(
+                    q, k, v, np.ones((len(q) * v.shape[2], x.shape[1]))
+                ).head_outputs(x),
+            ),
+            ("Your turn", lambda *a: None),
+        ],
+    ),
+    "turn": Answers(
+        right=by_place,
+        wrong=[
+            (
+                "the other way",
+                turned_by(lambda p, i, d: -p * 10000 ** (-2 * i / d)),
+            ),
+            ("at one speed", turned_by(lambda p, i, d: p)),
+            ("too little", turned_by(lambda p, i, d: p * 10000 ** (-i / d))),
+            ("too fast", turned_by(lambda p, i, d: p * 10000 ** (-2 * i / (d / 2)))),
+            ("too fast", turned_by(lambda p, i, d: p / 10000**i)),
+            ("speed up", turned_by(lambda p, i, d: p * 10000 ** (2 * i / d))),
+            (
+                "counted from 1. The first",
+                turned_by(lambda p, i, d: p * 10000 ** (-2 * (i + 1) / d)),
+            ),
+            (
+                "the places are not used",
+                lambda x, places: by_place(x, np.arange(len(x))),
+            ),
+            (
+                "from 1 more than they say",
+                lambda x, places: by_place(x, places + 1),
+            ),
+            (
+                "the base is not 10000",
+                turned_by(lambda p, i, d: p * 1000 ** (-2 * i / d)),
+            ),
+            ("Yours are i and i + d/2", turned_in_halves),
+            (
+                "sine and cosine are swapped",
+                lambda x, places: turned_by(
+                    lambda p, i, d: np.pi / 2 - p * 10000 ** (-2 * i / d)
+                )(x, places),
+            ),
+            ("before the second one needs it", turned_in_place),
+            (
+                "sorted by halves",
+                lambda x, places: np.hstack(
+                    [by_place(x, places)[:, ::2], by_place(x, places)[:, 1::2]]
+                ),
+            ),
+            ("adds the positions of lesson 3", waves_added),
+            ("about what rotate does", lambda x, places: rotate(x, places)),
+            ("Your turn", lambda x, places: None),
+        ],
+    ),
     "weights": Answers(
         right=lambda q, k: exp_rows(q @ k.T / root(k)),
         wrong=[
@@ -1364,6 +1625,14 @@ def fresh(name, seed):
         "heads": lambda: (
             normal(n, d), normal(h, d, d_k), normal(h, d, d_k), normal(h, d, d_v)
         ),
+        "cached step": lambda: (
+            normal(h, d_k), normal(h, d_k), normal(h, d_v), normal(h, n, d_k),
+            normal(h, n, d_v),
+        ),
+        "shared heads": lambda: (
+            normal(n, d), normal(2 * h, d, d_k), normal(h, d, d_k), normal(h, d, d_v)
+        ),
+        "turn": lambda: (normal(n, 2 * d), rng.integers(20, size=n)),
         "concatenate": lambda: (normal(h, n, d_v),),
         "contributions": lambda: (normal(h, n, d_v), normal(h * d_v, d)),
         "split": lambda: (normal(n, h * d_k), h),
