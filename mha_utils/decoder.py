@@ -1,6 +1,6 @@
 """A small model that writes the next word: heads that build on other heads.
 
-It learns from texts that repeat themselves. A text draws 5 to 11 words and says them
+It learns from texts that repeat themselves. A text draws 3 to 11 words and says them
 again and again: from the second time on, what follows a word is what followed it last
 time. Its words have no meaning, only numbers, the slots; in each text they come in
 another order. So any words of any language can be typed: each takes a free slot.
@@ -323,10 +323,10 @@ def draw(
     rng: np.random.Generator,
     *,
     n: int = TEXT,
-    shortest: int = 5,
+    shortest: int = 3,
     longest: int = 11,
 ) -> Texts:
-    """Draw texts of n words that repeat themselves after 5 to 11 words."""
+    """Draw texts of n words that repeat themselves after 3 to 11 words."""
     period = rng.integers(shortest, longest + 1, (b, 1))
     slots = rng.random((b, SLOTS)).argsort(axis=1)  # each text's own order
     said = np.take_along_axis(slots, np.arange(n + 1) % period, axis=1)  # (b, n + 1)

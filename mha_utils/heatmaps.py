@@ -175,7 +175,7 @@ def show_film(
         ticks = [0, *range(4, n, 5)]
         labels, left = [str(i + 1) for i in ticks], 0.45
     alt = [
-        f"{clean(title, 40)}: {describe(maps, head, layer, rows=4)}"
+        f"{clean(title, 40)}, {_favourites(maps, head, layer)}"
         for layer, head in heads
         for title, maps in film.items()
     ]
@@ -399,6 +399,15 @@ def describe(
         f"{n} words" if maps.keys == maps.tokens else f"{n} words look at {len(keys)}"
     )
     return f"{name}, {count}. {'; '.join(told)}."
+
+
+def _favourites(maps: AttentionMaps, head: int, layer: int) -> str:
+    """Say for up to 12 words which word gets most of their attention."""
+    best = maps.weights[layer, head].round(2).argmax(axis=-1)  # (n,)
+    words = [clean(token) for token in maps.tokens]
+    told = [f"{words[i]} \u2192 {words[j]}" for i, j in enumerate(best[:12])]
+    more = f", and {len(words) - 12} more" if len(words) > 12 else ""
+    return f"{_name(maps, head, layer)}: {', '.join(told)}{more}."
 
 
 def _say_matrix(matrix: NDArray, rows: Sequence, columns: Sequence) -> str:

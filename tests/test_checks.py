@@ -943,6 +943,171 @@ ANSWERS = {
             ("who looks at the word", lambda w: right("targets", w.T)),
         ],
     ),
+    "followers": Answers(
+        right=lambda ids: np.array(
+            [
+                max((j + 1 for j in range(i) if ids[j] == ids[i]), default=0)
+                for i in range(len(ids))
+            ]
+        ),
+        wrong=[
+            (
+                "stood last time",
+                lambda ids: np.array(
+                    [
+                        max((j for j in range(i) if ids[j] == ids[i]), default=0)
+                        for i in range(len(ids))
+                    ]
+                ),
+            ),
+            (
+                "the first occurrence",
+                lambda ids: np.array(
+                    [
+                        min((j + 1 for j in range(i) if ids[j] == ids[i]), default=0)
+                        for i in range(len(ids))
+                    ]
+                ),
+            ),
+            (
+                "the place before its last",
+                lambda ids: np.array(
+                    [
+                        max((j - 1 for j in range(i) if ids[j] == ids[i]), default=0)
+                        for i in range(len(ids))
+                    ]
+                ),
+            ),
+            (
+                "found at its own place",
+                lambda ids: np.array(
+                    [
+                        max(j + 1 for j in range(i + 1) if ids[j] == ids[i])
+                        for i in range(len(ids))
+                    ]
+                ),
+            ),
+            ("whatever the word is", lambda ids: np.array([0, *range(len(ids) - 1)])),
+            (
+                "not at -1",
+                lambda ids: np.array([j or -1 for j in right("followers", ids)]),
+            ),
+            ("Their places", lambda ids: ids[right("followers", ids)]),
+            (
+                "these are distances",
+                lambda ids: np.array(
+                    [i - j if j else 0 for i, j in enumerate(right("followers", ids))]
+                ),
+            ),
+        ],
+    ),
+    "surprise": Answers(
+        right=lambda p, ids: np.mean(
+            [-np.log(row[word]) for row, word in zip(p, ids[1:])]
+        ),
+        wrong=[
+            (
+                "which it has read",
+                lambda p, ids: -np.mean([np.log(row[w]) for row, w in zip(p, ids)]),
+            ),
+            (
+                "word i - 1",
+                lambda p, ids: (
+                    -np.mean([np.log(row[w]) for row, w in zip(p[1:], ids[:-1])])
+                ),
+            ),
+            (
+                "leave it out",
+                lambda p, ids: (
+                    -np.mean([np.log(row[w]) for row, w in zip(p, [*ids[1:], ids[0]])])
+                ),
+            ),
+            ("minus is missing", lambda p, ids: -right("surprise", p, ids)),
+            (
+                "this is the sum",
+                lambda p, ids: -sum(np.log(row[w]) for row, w in zip(p, ids[1:])),
+            ),
+            (
+                "before the logarithm",
+                lambda p, ids: -np.log(np.mean([r[w] for r, w in zip(p, ids[1:])])),
+            ),
+            (
+                "in bits",
+                lambda p, ids: -np.mean([np.log2(r[w]) for r, w in zip(p, ids[1:])]),
+            ),
+            (
+                "the mean probability",
+                lambda p, ids: np.mean([row[w] for row, w in zip(p, ids[1:])]),
+            ),
+            (
+                "one by one",
+                lambda p, ids: np.array([-np.log(r[w]) for r, w in zip(p, ids[1:])]),
+            ),
+        ],
+    ),
+    "without": Answers(
+        right=lambda x, z, out, w, wanted: np.mean(
+            np.argmax((x + sum(z) - z[out]) @ w, axis=1) == wanted
+        ),
+        wrong=[
+            (
+                "all heads are still there",
+                lambda x, z, out, w, wanted: np.mean(
+                    np.argmax((x + sum(z)) @ w, axis=1) == wanted
+                ),
+            ),
+            (
+                "only head `out`",
+                lambda x, z, out, w, wanted: np.mean(
+                    np.argmax((x + z[out]) @ w, axis=1) == wanted
+                ),
+            ),
+            (
+                "the words x are missing",
+                lambda x, z, out, w, wanted: np.mean(
+                    np.argmax((sum(z) - z[out]) @ w, axis=1) == wanted
+                ),
+            ),
+            (
+                "is averaged",
+                lambda x, z, out, w, wanted: np.mean(
+                    np.argmax((x + (sum(z) - z[out]) / (len(z) - 1)) @ w, axis=1)
+                    == wanted
+                ),
+            ),
+            (
+                "from `out` on",
+                lambda x, z, out, w, wanted: np.mean(
+                    np.argmax((x + z[:out].sum(axis=0)) @ w, axis=1) == wanted
+                ),
+            ),
+            (
+                "least likely",
+                lambda x, z, out, w, wanted: np.mean(
+                    np.argmin((x + sum(z) - z[out]) @ w, axis=1) == wanted
+                ),
+            ),
+            (
+                "number of words",
+                lambda x, z, out, w, wanted: np.sum(
+                    np.argmax((x + sum(z) - z[out]) @ w, axis=1) == wanted
+                ),
+            ),
+            (
+                "share of wrong",
+                lambda x, z, out, w, wanted: np.mean(
+                    np.argmax((x + sum(z) - z[out]) @ w, axis=1) != wanted
+                ),
+            ),
+            (
+                "what gets lost",
+                lambda x, z, out, w, wanted: (
+                    np.mean(np.argmax((x + sum(z)) @ w, axis=1) == wanted)
+                    - right("without", x, z, out, w, wanted)
+                ),
+            ),
+        ],
+    ),
     "softmax": Answers(
         right=exp_rows,
         wrong=[
@@ -1643,6 +1808,12 @@ def fresh(name, seed):
         "likeness": lambda: (maps(h, n, n),),
         "word map": lambda: (maps(2 * n, 2 * n), pieces[pieces.sum(axis=1) > 0]),
         "targets": lambda: (maps(n + 2, n + 2),),
+        "followers": lambda: (np.array([0, *rng.integers(1, 5, n + 4)]),),
+        "surprise": lambda: (maps(n, d), rng.integers(0, d, n)),
+        "without": lambda: (
+            normal(9 * n, d), normal(h, 9 * n, d), h - 2, normal(d, d_k),
+            rng.integers(0, d_k, 9 * n),
+        ),
         "softmax": lambda: (
             [normal(n, d), normal(h, n, d) * 500, normal(n, d) * 3000][seed % 3],
         ),

@@ -12,6 +12,7 @@ from mha_utils.exercises import (
     lesson_5,
     lesson_6,
     lesson_7,
+    lesson_8,
     lesson_9,
     lesson_10,
 )
@@ -25,6 +26,7 @@ EXERCISES: dict[str, Exercise | Judged] = {
     **lesson_5.EXERCISES,
     **lesson_6.EXERCISES,
     **lesson_7.EXERCISES,
+    **lesson_8.EXERCISES,
     **lesson_9.EXERCISES,
     **lesson_10.EXERCISES,
 }

@@ -52,6 +52,7 @@ TESTS = {
     "explorer": ["explorer", "explorer_page"],
     "controls": ["controls", "lessons_in_browser"],
     "training_panel": ["training_panel", "lessons_in_browser"],
+    "decoder_panel": ["decoder_panel"],
     **{f"pretrained/{name}": ["pretrained"] for name in names_in("pretrained")},
     "offline": ["offline"],
 }
