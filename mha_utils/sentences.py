@@ -56,7 +56,7 @@ def features(tokens: list[str], lexicon: dict[str, str] = LEXICON) -> NDArray:
         If the lexicon gives a word a feature that is not in `FEATURES`.
     """
     x = np.zeros((len(tokens), len(FEATURES)))
-    for row, token, reading in zip(x, tokens, _readings(tokens, lexicon), strict=True):
+    for row, token, reading in zip(x, tokens, readings(tokens, lexicon), strict=True):
         for name in reading.split():
             if name not in FEATURES:
                 raise ValueError(
@@ -67,7 +67,7 @@ def features(tokens: list[str], lexicon: dict[str, str] = LEXICON) -> NDArray:
     return x
 
 
-def _readings(tokens: list[str], lexicon: dict[str, str]) -> Iterator[str]:
+def readings(tokens: list[str], lexicon: dict[str, str]) -> Iterator[str]:
     """Choose what each word is here, by the words before it alone."""
     before, in_phrase = "", False  # a phrase: from an article to its noun
     for token in tokens:

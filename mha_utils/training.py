@@ -183,22 +183,38 @@ class InkLayer:
         Raises
         ------
         ValueError
-            If the sentence is empty or has a word that was not in training.
+            If the sentence is empty.
+        UnknownWordsError
+            A ValueError, if a word was not in training. Its ``suggestion`` is a
+            sentence like this one that can be read.
         """
         tokens = [word.lower() for word in words(sentence) if word not in ".!?"]
         if not tokens:
             raise ValueError("There is no word in this sentence. Type at least one.")
         unknown = [token for token in tokens if token not in NUMBER or token == PAD]
         if unknown:
-            raise ValueError(
-                f"Not in the grammar: {', '.join(unknown[:6])}. These heads know "
-                f"{len(NUMBER) - 2} words, among them: cat, girl, mat, sat, sleeps, "
-                f"sees, tired, near, that, because."
-            )
+            raise _unknown_words(unknown, sentence)
         ids = np.array([[NUMBER[token] for token in [START, *tokens]]])
         weights = self._run(ids, np.zeros((*ids.shape, INK), np.float32))[-2]
         n = ids.shape[1]
         return AttentionMaps([START, *tokens], weights.reshape(self.num_heads, n, n))
+
+
+def _unknown_words(unknown: list[str], sentence: str) -> Exception:
+    """Name the words that were not in training, and offer a sentence without them."""
+    from mha_utils.vocabulary import (
+        UnknownWordsError,
+        suggest,
+    )  # its lexicon takes a moment
+
+    suggestion = suggest(sentence)
+    says = (
+        f"Not in the grammar: {', '.join(unknown[:6])}. These heads know "
+        f"{len(NUMBER) - 2} words; vocabulary.known_words() lists them."
+    )
+    if 0 < len(suggestion) <= 120:
+        says += f" With known words: {suggestion}"
+    return UnknownWordsError(says, suggestion)
 
 
 def need_equal_heads(num_heads: int) -> None:

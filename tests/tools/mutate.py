@@ -40,6 +40,7 @@ TESTS = {
     "lexicon": ["lexicon", "sentences"],
     "sentences": ["sentences"],
     "grammar": ["grammar", "training"],
+    "vocabulary": ["vocabulary"],
     "scores": ["scores", "pretrained"],
     "training": ["training", "decoder"],
     "decoder": ["decoder"],
