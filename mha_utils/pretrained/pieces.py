@@ -1,16 +1,21 @@
 """A sentence cut into the pieces that a model reads, and joined to words again."""
 
 from bisect import bisect
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mha_utils.maps import AttentionMaps
+from mha_utils.pretrained.wordpiece import Piece
 from mha_utils.text import spans, well_formed, words
 
-if TYPE_CHECKING:
-    from tokenizers import Encoding, Tokenizer
+
+class Tokenizer(Protocol):
+    """Cuts a text into the pieces of a vocabulary."""
+
+    def cut(self, text: str) -> list[Piece]:
+        """Cut it, and put special tokens before and behind."""
 
 
 class Pieces(NamedTuple):
@@ -26,7 +31,7 @@ class Pieces(NamedTuple):
     """What the reader should know: unknown words, special tokens that were typed."""
 
 
-def cut(tokenizer: "Tokenizer", sentence: str, max_pieces: int) -> Pieces:
+def cut(tokenizer: Tokenizer, sentence: str, max_pieces: int) -> Pieces:
     """Cut a sentence into the tokenizer's pieces, and say which piece is whose.
 
     A word that the model ignores, such as an invisible character, is left out. Words
@@ -38,16 +43,15 @@ def cut(tokenizer: "Tokenizer", sentence: str, max_pieces: int) -> Pieces:
         If the sentence has no words or more than `max_pieces`.
     """
     text = well_formed(sentence)
-    encoding = _encode(tokenizer, text)
-    _need_few(len(encoding.ids), max_pieces)
-    _need_words(encoding.special_tokens_mask)
-    starts = [start for start, _ in _joined(spans(text), encoding.offsets)]
+    pieces = tokenizer.cut(text)
+    _need_few(len(pieces), max_pieces)
+    cuts = [piece.span for piece in pieces if piece.span]
+    _need_words(cuts)
+    starts = [start for start, _ in _joined(spans(text), cuts)]
     # A special token that the tokenizer puts in is a word of its own.
     owners = [
-        -1 - i if added else bisect(starts, start) - 1
-        for i, (added, (start, _)) in enumerate(
-            zip(encoding.special_tokens_mask, encoding.offsets)
-        )
+        bisect(starts, piece.span[0]) - 1 if piece.span else -1 - i
+        for i, piece in enumerate(pieces)
     ]
     order = list(dict.fromkeys(owners))
     members = np.array(order)[:, None] == owners  # (words, n)
@@ -55,14 +59,14 @@ def cut(tokenizer: "Tokenizer", sentence: str, max_pieces: int) -> Pieces:
     tokens = [
         "".join(words(text[starts[owner] : ends[owner]]))
         if owner >= 0
-        else encoding.tokens[owners.index(owner)]
+        else pieces[owners.index(owner)].token
         for owner in order
     ]
     return Pieces(
-        encoding.ids,
+        [piece.id for piece in pieces],
         tokens,
         members.astype(np.float32),
-        _notes(encoding, dict(zip(order, tokens)), owners),
+        _notes(pieces, dict(zip(order, tokens)), owners),
     )
 
 
@@ -84,9 +88,9 @@ def _joined(
     return joined
 
 
-def _notes(encoding: "Encoding", names: dict[int, str], owners: list[int]) -> list[str]:
+def _notes(pieces: list[Piece], names: dict[int, str], owners: list[int]) -> list[str]:
     unknown, special = dict[str, None](), dict[str, None]()
-    for owner, piece in zip(owners, encoding.tokens):
+    for owner, (_, piece, _) in zip(owners, pieces):
         if owner >= 0 and piece == names[owner] and piece[0] + piece[-1] == "[]":
             special[piece] = None
         elif owner >= 0 and piece == "[UNK]":
@@ -120,13 +124,6 @@ def without_special(maps: AttentionMaps) -> AttentionMaps:
     return AttentionMaps(maps.tokens[1:-1], weights, note=note.strip())
 
 
-def _encode(tokenizer: "Tokenizer", text: str) -> "Encoding":
-    try:
-        return tokenizer.encode(text)
-    except Exception as error:  # the library raises bare Exception
-        raise ValueError(f"tokenizer.json cannot cut this: {error}") from None
-
-
 def _need_few(n: int, max_pieces: int) -> None:
     if n > max_pieces:
         raise ValueError(
@@ -135,6 +132,6 @@ def _need_few(n: int, max_pieces: int) -> None:
         )
 
 
-def _need_words(special: list[int]) -> None:
-    if all(special):
+def _need_words(cuts: list[tuple[int, int]]) -> None:
+    if not cuts:
         raise ValueError("There are no words in this sentence.")

@@ -4,13 +4,13 @@ It stands in where the real model cannot be had, for one question only: do two w
 attend give the same numbers? What it says of a sentence means nothing.
 """
 
-from types import SimpleNamespace
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mha_utils.pretrained.checkpoint import Checkpoint
+from mha_utils.pretrained.wordpiece import Piece
 from mha_utils.text import spans
 
 LAYERS, HEADS, D_MODEL, WIDE, PIECES, MAX_PIECES = 2, 12, 48, 96, 100, 128
@@ -24,7 +24,7 @@ def tiny_checkpoint() -> Checkpoint:
         d_model=D_MODEL,
         max_pieces=MAX_PIECES,
         epsilon=1e-12,
-        tokenizer=WholeWords(),  # type: ignore[arg-type]  # of which `encode` is used
+        tokenizer=WholeWords(),
         tensors=_random_tensors(),
         notes=("The weights are random: these maps mean nothing.",),
     )
@@ -33,18 +33,15 @@ def tiny_checkpoint() -> Checkpoint:
 class WholeWords:
     """Cuts no word: each is one piece, and its letters choose its number."""
 
-    def encode(self, text: str) -> SimpleNamespace:
-        """Return what a tokenizer of the tokenizers package does, as far as needed."""
-        places = spans(text)
-        found = [text[start:stop] for start, stop in places]
-        # The first two numbers are those of the special tokens.
-        ids = [2 + crc32(word.lower().encode()) % (PIECES - 2) for word in found]
-        return SimpleNamespace(
-            ids=[0, *ids, 1],
-            tokens=["[CLS]", *found, "[SEP]"],
-            offsets=[(0, 0), *places, (0, 0)],
-            special_tokens_mask=[1, *(0 for _ in found), 1],
-        )
+    def cut(self, text: str) -> list[Piece]:
+        """Return the words as pieces, with the special tokens."""
+        pieces = [Piece(0, "[CLS]", None)]
+        for start, stop in spans(text):
+            word = text[start:stop]
+            # The first two numbers are those of the special tokens.
+            number = 2 + crc32(word.lower().encode()) % (PIECES - 2)
+            pieces.append(Piece(number, word, (start, stop)))
+        return [*pieces, Piece(1, "[SEP]", None)]
 
 
 def _random_tensors() -> dict[str, NDArray[np.float32]]:

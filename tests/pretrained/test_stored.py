@@ -5,7 +5,7 @@ import pytest
 from tiny_bert import write
 
 from mha_utils import pretrained
-from mha_utils.pretrained import NoModelError, download, load
+from mha_utils.pretrained import download, load
 from mha_utils.pretrained.stored import Recorder, question, write_answers
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -73,10 +73,3 @@ def test_a_recorder_answers_as_its_model(tiny):
 def test_with_the_model_nothing_stored_is_used(world):
     write(download.cache_folder())
     assert load(stored="not there.npz").num_heads == 3
-
-
-def test_without_tokenizers_it_is_said_how_to_get_them(world, stored, monkeypatch):
-    monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
-    with pytest.raises(NoModelError, match="pip install tokenizers"):
-        load()
-    assert load(stored=stored).attend("the cat sat").tokens[1] == "the"
