@@ -223,7 +223,7 @@ def play(
         png = base64.b64encode(data["image/png"]).decode()
         picture.value = (
             f"<img src='data:image/png;base64,{png}' alt='{html.escape(drawn.alt)}' "
-            f"width='{metadata['image/png']['width']}'>"
+            f"width='{metadata['image/png']['width']}' style='max-width: 100%'>"
         )
         message.value = ""
 
@@ -241,11 +241,12 @@ def play(
 def _control(name: str, what: tuple | bool | list) -> FloatSlider | Checkbox | Dropdown:
     name = name.replace("_", " ")
     wide = {"description_width": "initial"}
+    fits = {"max_width": "calc(100% - 4px)"}  # without its margins
     if isinstance(what, bool):
         layout = {"width": "auto", "margin": "0 24px 0 0"}  # nearer to its own label
         return Checkbox(what, description=name, indent=False, layout=layout)
     if isinstance(what, list):
-        return Dropdown(options=what, description=name, style=wide)
+        return Dropdown(options=what, description=name, style=wide, layout=fits)
     low, high, start = what
     return FloatSlider(
         start,
@@ -254,5 +255,5 @@ def _control(name: str, what: tuple | bool | list) -> FloatSlider | Checkbox | D
         step=(high - low) / 100,
         description=name,
         style=wide,
-        layout={"width": "28em"},
+        layout=fits | {"width": "28em"},
     )

@@ -98,12 +98,12 @@ PLAY = """
 from mha_utils.controls import play
 from mha_utils.picture import Picture
 
-def draw(height, on):
+def draw(height, on, how):
     if height > 3:
         raise ValueError("too <i>high</i>")
-    return Picture(alt=f"{height:.2f} {on}", figsize=(2, 1 + height), layout=None)
+    return Picture(alt=f"{height:.2f} {on}", figsize=(8, 1 + height), layout=None)
 
-play(draw, height=(0, 4, 1), on=True)
+play(draw, height=(0, 4, 1), on=True, how=["in words as long as a line", "short"])
 """
 PANEL = """
 from mha_utils.training_panel import TrainingPanel
@@ -239,6 +239,35 @@ def test_a_figure_to_play_with(run):
         slider.press("ArrowRight")
     cell.get_by_role("alert").filter(has_text="ValueError: too <i>high</i>").wait_for()
     until(shows_the_last_good_picture)
+
+
+# Returns what reaches beyond the cell's output on the right, where nothing scrolls.
+BEYOND = """output => {
+    const edge = output.getBoundingClientRect().right + 1;
+    return [...output.querySelectorAll("*")]
+        .filter((node) => node.checkVisibility() && !node.closest(".mha-explorer"))
+        .filter((node) => node.getBoundingClientRect().right > edge)
+        .map((node) => `${node.tagName}.${node.className}`);
+}"""
+
+
+def nothing_beyond(output):
+    beyond = output.evaluate(BEYOND)
+    assert beyond == [], beyond
+
+
+def test_on_a_narrow_page_nothing_is_cut_off(run):
+    size = run.viewport_size
+    run.evaluate("jupyterapp.shell.collapseLeft()")
+    run.set_viewport_size({"width": 400, "height": 768})
+    try:
+        for cell in (output(run, 0), output(run, 1)):
+            cell.scroll_into_view_if_needed()
+            until(nothing_beyond, cell)
+        assert output(run, 0).locator("img").bounding_box()["width"] > 200
+    finally:
+        run.set_viewport_size(size)
+        run.evaluate("jupyterapp.shell.expandLeft()")
 
 
 # Keeps every picture of all heads, however seldom a test reads the page.

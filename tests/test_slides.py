@@ -1,9 +1,11 @@
-"""The notebooks as slides: headings begin them, and each fits on the screen."""
+"""The notebooks as slides and on paper: headings begin slides, and all of it fits."""
+
+import re
 
 import nbformat
 import pytest
-from nbconvert import SlidesExporter
-from refresh import NOTEBOOKS
+from nbconvert import HTMLExporter, SlidesExporter
+from refresh import NOTEBOOKS, ROOT
 from slides import HEIGHT, WIDTH, slide_types
 
 
@@ -63,3 +65,25 @@ def test_every_slide_fits(path, chromium):
     assert len(heights) > 3
     for height, text in heights:
         assert 0 < height <= HEIGHT, text[:100]
+
+
+A4_WIDTH = (210 - 2 * 10) / 25.4 * 96  # pixels, between the margins of a browser
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_line_of_code_is_cut_off_on_paper(path, chromium):
+    """At the scale that the teachers' page names; output is wrapped, code is not."""
+    guide = (ROOT / "notebooks" / "for_teachers.md").read_text("utf-8")
+    scale = int(re.search(r"print it with a scale of (\d+) %", guide)[1]) / 100
+    html, _ = HTMLExporter().from_filename(str(path))
+    page = chromium.new_page()
+    page.route("**/*", lambda route: route.abort())
+    page.set_viewport_size({"width": round(A4_WIDTH / scale), "height": 1000})
+    page.emulate_media(media="print")
+    page.set_content(html, wait_until="domcontentloaded")
+    whole = page.locator(".jp-InputArea-editor pre").evaluate_all(
+        "cells => cells.map((p) => [p.scrollWidth <= p.clientWidth, p.innerText])"
+    )
+    page.close()
+    assert whole
+    assert [text for fits, text in whole if not fits] == []
