@@ -426,8 +426,10 @@ class MultiHeadAttention:
         mask : array that broadcasts to (..., h, n_q, n_k), optional
             As in `scaled_dot_product_attention`. In a batch, write ``mask[:, None]`` if
             each sentence has its own mask (b, n_q, n_k), and ``mask[None]`` if each
-            head has its own (h, n_q, n_k). A mask that could be either is refused. For
-            padded sentences there is `padding_mask`.
+            head has its own (h, n_q, n_k). A mask that could be either is refused. Two
+            axes are always (n_q, n_k), the same for all sentences: a mask (b, n_k) with
+            b = n_q cannot be told from that. For padded sentences there is
+            `padding_mask`, or ``mask[:, None, None]``.
         cache : KeyValueCache, optional
             Keys and values of the words before `x`. Those of `x` are put behind them,
             and each word sees all words before it and itself: n_k counts them all.

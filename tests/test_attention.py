@@ -583,6 +583,22 @@ def test_a_mask_that_could_be_of_sentences_or_heads_is_refused(b, n_q):
     mha(x[0], mask=np.ones((3, 5, 5), bool))  # one sentence: its heads
 
 
+def test_a_mask_of_two_axes_is_of_queries_and_keys():
+    """Also where there are as many sentences as words, as its docstring says."""
+    layer, x = MultiHeadAttention.random(8, 4, seed=0), np.ones((3, 3, 8))
+    lengths = np.array([3, 2, 1])
+    sentences = np.arange(3) < lengths[:, None]  # (b, n_k)
+    assert (
+        layer(x, mask=sentences)[1] == layer(x, mask=sentences[None, None])[1]
+    ).all()
+    padded = layer(x, mask=sentences[:, None, None])[1]
+    assert (padded == layer(x, mask=padding_mask(lengths, 3))[1]).all()
+    assert not np.allclose(padded, layer(x, mask=sentences)[1])
+    assert "``mask[:, None, None]``" in MultiHeadAttention.__call__.__doc__
+    with pytest.raises(ValueError, match="does not broadcast"):
+        layer(x, mask=sentences[:2])
+
+
 def test_causal_mask():
     assert causal_mask(3).tolist() == np.tril(np.ones((3, 3), bool)).tolist()
     assert causal_mask(2, 4).tolist() == [
