@@ -1,6 +1,7 @@
 """A pretrained transformer in NumPy: what the heads of a real model attend to.
 
-Any checkpoint whose model_type is "bert" loads; without a folder it is
+Any checkpoint whose model_type is "bert", "distilbert" or "electra" loads: they have
+the same encoder. Without a folder it is
 all-MiniLM-L6-v2 (6 layers, 12 heads, Apache-2.0). Loading runs straight down:
 `download` finds the files, `checkpoint` reads them, `bert` is the model built from what
 was read, and `own` puts a reader's attention into it. `wordpiece` and

@@ -17,6 +17,27 @@ from mha_utils.pretrained.pieces import Tokenizer
 from mha_utils.pretrained.wordpiece import LONGEST, WordPiece
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
+FAMILIES = ("bert", "distilbert", "electra")
+# DistilBERT's words and BERT's, in config.json and in the names of tensors.
+SIZES = {
+    "n_layers": "num_hidden_layers",
+    "n_heads": "num_attention_heads",
+    "dim": "hidden_size",
+    "activation": "hidden_act",
+}
+PARTS = {
+    "transformer.layer": "encoder.layer",
+    "attention.q_lin": "attention.self.query",
+    "attention.k_lin": "attention.self.key",
+    "attention.v_lin": "attention.self.value",
+    "attention.out_lin": "attention.output.dense",
+    "sa_layer_norm": "attention.output.LayerNorm",
+    "ffn.lin1": "intermediate.dense",
+    "ffn.lin2": "output.dense",
+    "output_layer_norm": "output.LayerNorm",
+    "Norm.gamma": "Norm.weight",  # BERT's own, once
+    "Norm.beta": "Norm.bias",
+}
 DTYPES = {"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8"}
 
 
@@ -130,11 +151,17 @@ def read_checkpoint(files: Mapping[str, bytes | mmap]) -> Checkpoint:
         If they are damaged or not a checkpoint of the BERT family.
     """
     config = _json("config.json", files["config.json"])
+    _need_family(config)
+    if config.get("model_type") == "distilbert":
+        config = {SIZES.get(name, name): value for name, value in config.items()}
     _need_bert(config)
     tensors: dict[str, NDArray] = {}
     for name, data in files.items():
         if name.endswith(".safetensors"):
             tensors |= read_safetensors(data)
+    if config.get("model_type") == "distilbert":  # which does not count texts
+        none = np.zeros((1, _size(config, "hidden_size")), np.float32)
+        tensors["embeddings.token_type_embeddings.weight"] = none
     return Checkpoint(
         num_layers=_size(config, "num_hidden_layers"),
         num_heads=_size(config, "num_attention_heads"),
@@ -180,9 +207,12 @@ def read_safetensors(data: bytes | mmap) -> dict[str, NDArray]:
 
 
 def _name_today(name: str) -> str:
-    """Drop ``bert.``; a layer norm's weight and bias once were gamma and beta."""
-    name = name.removeprefix("bert.").replace("Norm.gamma", "Norm.weight")
-    return name.replace("Norm.beta", "Norm.bias")
+    """Drop the family, ``bert.`` for instance, and use the words of today's BERT."""
+    for family in FAMILIES:
+        name = name.removeprefix(f"{family}.")
+    for other, word in PARTS.items():
+        name = name.replace(other, word)
+    return name
 
 
 def _json(name: str, data: bytes | mmap) -> dict:
@@ -272,9 +302,23 @@ def _need_no_pointer(name: str, data: bytes | mmap) -> None:
         )
 
 
+def _need_family(config: dict) -> None:
+    family = config.get("model_type", "bert")
+    if family not in FAMILIES:
+        raise ValueError(
+            f"config.json has model_type {family!r}; read are {', '.join(FAMILIES)}. "
+            f"Others, RoBERTa too, count places or cut words otherwise"
+        )
+    wide, d = (config.get(name) for name in ("embedding_size", "hidden_size"))
+    if family == "electra" and wide != d:
+        raise ValueError(
+            f"config.json has embedding_size {wide} and hidden_size {d}; only ELECTRA "
+            f"models in which both are equal are read, such as the base and large ones"
+        )
+
+
 def _need_bert(config: dict) -> None:
     for name, known in (
-        ("model_type", "bert"),
         ("hidden_act", "gelu"),
         ("position_embedding_type", "absolute"),
         ("is_decoder", False),  # whose words see only what stands before them

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from tiny_bert import plain_forward, random_tensors
+from tiny_bert import PIECES, plain_forward, random_tensors, write
 
 from mha_utils.attention import (
     merge_heads,
@@ -124,6 +124,51 @@ def theirs(real):
     places = (download.cache_folder(), download.hub_snapshot())
     folder = next(p for p in places if (p / "config.json").exists())
     return BertModel.from_pretrained(folder, attn_implementation="eager").eval()
+
+
+SIZES = {
+    "vocab_size": len(PIECES),
+    "max_position_embeddings": 16,
+    "initializer_range": 0.6,
+}
+BERT_SAYS = SIZES | {
+    "hidden_size": 12,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 20,
+}
+FAMILIES = {
+    "Bert": BERT_SAYS,
+    "Electra": BERT_SAYS | {"embedding_size": 12},
+    "DistilBert": SIZES | {"dim": 12, "n_layers": 2, "n_heads": 3, "hidden_dim": 20},
+}
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(
+    "head", ["Model", "ForMaskedLM"]
+)  # names without a prefix, with
+@pytest.mark.parametrize("family", FAMILIES)
+def test_other_families_agree_with_transformers(tmp_path, family, head):
+    try:
+        import torch
+        import transformers
+    except ImportError:
+        missing("transformers or torch is not installed")
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{family}Config")(**FAMILIES[family])
+    config._attn_implementation = "eager"
+    made = getattr(transformers, family + head)(config).eval()
+    write(tmp_path)
+    made.save_pretrained(tmp_path)
+    ids = [2, 4, 5, 6, 3]
+    with torch.no_grad():
+        answer = made.base_model(torch.tensor([ids]), output_attentions=True)
+    x, weights = load(tmp_path)._forward(ids)
+    maps = torch.cat(answer.attentions)
+    np.testing.assert_allclose(weights, maps, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(x, answer.last_hidden_state[0], atol=1e-5, rtol=0)
+    assert np.std(weights) > 0.1  # heads of a model this small do look somewhere
 
 
 @pytest.mark.filterwarnings("default")

@@ -34,6 +34,40 @@ def test_old_names_other_floats_and_integers_are_read(tmp_path):
     assert model.hidden("the cat").dtype == np.float32
 
 
+def test_distilbert_and_electra_are_bert_in_other_words(tmp_path):
+    tensors = random_tensors()
+    plain = load(write(tmp_path / "bert")).hidden("the cat")
+    electra = {f"electra.{name}": tensor for name, tensor in tensors.items()}
+    folder = write(
+        tmp_path / "electra",
+        config={"model_type": "electra", "embedding_size": 12},
+        tensors=electra,
+    )
+    assert (load(folder).hidden("the cat") == plain).all()
+
+    tensors["embeddings.token_type_embeddings.weight"][0] = 0
+    plain = load(write(tmp_path / "no texts", tensors=tensors)).hidden("the cat")
+    del tensors["embeddings.token_type_embeddings.weight"]
+    words = {  # the longer first
+        "attention.output.LayerNorm": "sa_layer_norm",
+        "attention.output.dense": "attention.out_lin",
+        "attention.self.query": "attention.q_lin",
+        "attention.self.key": "attention.k_lin",
+        "attention.self.value": "attention.v_lin",
+        "intermediate.dense": "ffn.lin1",
+        "output.dense": "ffn.lin2",
+        "output.LayerNorm": "output_layer_norm",
+        "encoder.layer": "transformer.layer",
+    }
+    for ours, theirs in words.items():
+        tensors = {k.replace(ours, theirs): tensor for k, tensor in tensors.items()}
+    distil = write(tmp_path / "distilbert", tensors=tensors)
+    config = {"model_type": "distilbert", "dim": 12, "n_layers": 2, "n_heads": 3}
+    config |= {"max_position_embeddings": 16, "activation": "gelu"}
+    (distil / "config.json").write_text(json.dumps(config))
+    assert (load(distil).hidden("the cat") == plain).all()
+
+
 def test_bfloat16_is_the_upper_half_of_a_float32():
     halves = np.array([0x3F80, 0xC040, 0x0000, 0x4049], "<u2")  # 1, -3, 0, 3.140625
     header = {"x": {"dtype": "BF16", "shape": [2, 2], "data_offsets": [0, 8]}}
@@ -130,7 +164,16 @@ def test_random_weights_are_drawn_in_the_order_of_the_file(tiny):
     "config, words",
     [
         ({"is_decoder": True}, "is_decoder True; only False is supported"),
-        ({"model_type": "gpt2"}, "model_type 'gpt2'"),
+        (
+            {"model_type": "gpt2"},
+            "model_type 'gpt2'; read are bert, distilbert, electra",
+        ),
+        ({"model_type": "roberta"}, "model_type 'roberta'.* RoBERTa too, count places"),
+        (
+            {"model_type": "electra", "embedding_size": 8},
+            "embedding_size 8 and hidden_size 12; only ELECTRA",
+        ),
+        ({"model_type": "distilbert", "activation": "relu"}, "hidden_act 'relu'"),
         ({"hidden_act": "relu"}, "hidden_act 'relu'"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type"),
         ({"hidden_size": None}, "lacks a size"),
