@@ -57,8 +57,10 @@ def show_head(
     top, width = 0.65 + _tilt(columns, cell)[1], n_k * cell
     height = n_q * max(cell, 1.1 / n_q)  # below that the bar's numbers touch
     size = (left + width + _BAR, top + height + 0.15)
-    alt = describe(maps, head, layer)
-    figure = _figure(_name(maps, head, layer), alt, size, (maps.note, *missing))
+    where = _in_python(maps, head, layer)
+    alt = f"{describe(maps, head, layer)}\n{where}".strip()
+    name = _name(maps, head, layer)
+    figure = _figure(name, alt, size, (maps.note, where, *missing))
     ax = _axes(figure, left, top, width, height)
     weights = maps.weights[layer, head]  # (n_q, n_k)
     written = max(n_q, n_k) <= 12 if numbers is None else numbers
@@ -234,10 +236,12 @@ def show_lines(
     y = top + 0.27 * (np.arange(n) + 0.5)  # (n,)
     whose = f"{len(heads)} heads" if several else _name(maps, heads[0], layer)
     title = f"{whose}, what “{rows[chosen]}” looks at"
-    alt = "\n".join(describe(maps, h, layer, chosen) for h in heads)
+    where = "" if several else _in_python(maps, heads[0], layer)
+    said = [describe(maps, h, layer, chosen) for h in heads]
+    alt = "\n".join([*said, where]).strip()
     size = (sums + 0.75 * len(heads) - 0.6, top + 0.27 * n + 0.1)
     note = f"{maps.note} {_not_shown(maps.weights[layer, heads, chosen])}".strip()
-    figure = _figure(title, alt, size, (note, *missing))
+    figure = _figure(title, alt, size, (note, where, *missing))
     width, height = figure.get_size_inches()
     ax = _axes(figure, 0, 0, width, height)
     ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])  # inches
@@ -451,6 +455,11 @@ def _name(maps: AttentionMaps, head: int, layer: int | None = None) -> str:
     if layer is not None and len(maps.weights) > 1:
         name = f"layer {layer + 1}, {name}"
     return name + (f": {clean(maps.head_names[head], 24)}" if maps.head_names else "")
+
+
+def _in_python(maps: AttentionMaps, head: int, layer: int) -> str:
+    """Say how Python counts a head, where a reader may look for it in many layers."""
+    return f"In Python: layer={layer}, head={head}." if len(maps.weights) > 1 else ""
 
 
 def _not_shown(rows: NDArray) -> str:

@@ -174,7 +174,11 @@ def test_layer_and_head_are_the_ones_asked_for():
         map_axes(picture)[0].images[0].get_array(), maps.weights[1, 3]
     )
     assert picture.get_suptitle() == "layer 2, head 4"
-    assert picture.alt == describe(maps, 3, 1)
+    python = "\nIn Python: layer=1, head=3."
+    assert picture.alt == describe(maps, 3, 1) + python
+    assert show_lines(maps, 0, 3, 1).alt == describe(maps, 3, 1, 0) + python
+    assert "Python" not in show_lines(maps, 0, heads=[3, 2], layer=1).alt
+    assert "Python" not in show_head(random_maps(many_words(3), heads=4), 3).alt
     picture = show_heads(maps, 2, heads=[3, 0])
     assert picture.get_suptitle() == "layer 3"
     for ax, head in zip(map_axes(picture), (3, 0), strict=True):
