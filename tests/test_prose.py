@@ -39,6 +39,17 @@ def test_lessons_are_linked_in_order(place):
                 assert f"({LESSONS[other].name})" in text, f"{word} in {text[:60]}"
 
 
+def test_each_notebook_begins_with_how_to_run_it():
+    """Also where it was opened again, or alone; the address is that of the README."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (repository,) = re.findall(r"mybinder\.org/v2/gh/([\w.-]+/[\w.-]+)/", readme)
+    install = f"`%pip install git+https://github.com/{repository} tokenizers`"
+    for path in NOTEBOOKS:
+        first = markdown(path)[0]
+        for words in ("*Run → Run All Cells*", "“Error displaying widget”", install):
+            assert words in first, path.name
+
+
 def test_the_tables_of_lessons_are_complete():
     for page in (START, ROOT / "README.md"):
         text = page.read_text("utf-8")
