@@ -43,7 +43,7 @@ def test_each_notebook_begins_with_how_to_run_it():
     """Also where it was opened again, or alone; the address is that of the README."""
     readme = (ROOT / "README.md").read_text("utf-8")
     (repository,) = re.findall(r"mybinder\.org/v2/gh/([\w.-]+/[\w.-]+)/", readme)
-    install = f"`%pip install git+https://github.com/{repository} tokenizers`"
+    install = f"`%pip install git+https://github.com/{repository}`"
     for path in NOTEBOOKS:
         first = markdown(path)[0]
         for words in ("*Run → Run All Cells*", "“Error displaying widget”", install):
