@@ -173,5 +173,5 @@ def test_another_model_is_watched_the_same_way():
     panel = TrainingPanel(1, 0, "cat mat dog cat mat", training=DecoderTraining)
     panel.training.steps = 60
     finish(panel)
-    assert panel.explorer.picture["shape"] == [2, 1, 6]
+    assert panel.explorer.picture["shape"] == [2, 1, 6, 6]
     assert "what followed before, layer " in film(panel)[2].value
