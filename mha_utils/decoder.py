@@ -12,6 +12,7 @@ Induction Heads".
 """
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -123,9 +124,8 @@ class Decoder:
         p, h = self.parameters, self.num_heads
         n, dtype = ids.shape[1], p["words"].dtype
         places = np.arange(n) if places is None else places
-        # Twice as large as the words: a head finds the word before by its place.
-        place = 2 * positions(places.max() + 1, D_MODEL).astype(dtype)  # (places, d)
-        x = p["words"][ids] + place[places]  # (b, n, d)
+        x = p["words"][ids]  # (b, n, d)
+        x += _places(places.max() + 1).astype(dtype)[places]
         mask, layers = causal_mask(n), list[tuple[NDArray, ...]]()
         for layer in range(self.num_layers):
             q, k, v = (split_heads(x @ p[w][layer], h) for w in ("w_q", "w_k", "w_v"))
@@ -272,6 +272,15 @@ class Decoder:
         _, layers = self._run(draw(50, np.random.default_rng(9)).ids[:, :-1])
         mean = [layer[-1].mean(axis=(0, 1)) for layer in layers]  # each (h*d_v,)
         return np.reshape(mean, (self.num_layers, self.num_heads, -1))
+
+
+@lru_cache(maxsize=8)
+def _places(n: int) -> NDArray:
+    """Return the vectors of n places, (n, d), twice as large as those of words.
+
+    So a head of the first layer finds the word before by its place, whatever it is.
+    """
+    return 2 * positions(n, D_MODEL)
 
 
 def _flat(array: NDArray) -> NDArray:

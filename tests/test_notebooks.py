@@ -25,6 +25,7 @@ import refresh
 from lessons import CUT_OFF, can_cut_off, code_cells, names, shows_widget
 from PIL import Image
 from refresh import NOTEBOOKS, ROOT, WIDGET
+from threadpoolctl import threadpool_info
 
 MARKERS = re.compile(
     r"nbval[-_][-\w]+|pytest_validate_\w+|raises-exception|skip-execution",
@@ -33,6 +34,7 @@ MARKERS = re.compile(
 MEGABYTES = 1.5
 LINES = 15
 DRAWN_BY = "3.11."  # the Matplotlib that drew what is stored; others draw letters anew
+COMPUTED_ON = "SkylakeX"  # for this kind of processor OpenBLAS chose its programs then
 
 
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -205,14 +207,22 @@ def figures(notebook):
     return found
 
 
+def architectures():
+    """Return the kinds of processor that NumPy's BLAS has programs for here."""
+    return {pool.get("architecture") for pool in threadpool_info()}
+
+
 def test_figures_look_as_they_are_stored(notebook, executed):
     """nbval compares the alternative texts alone; a label may run out of the picture.
 
     Another Matplotlib may change letters: 3.9 differs by 4 levels on average at most.
+    Another processor rounds otherwise, and training lets that grow: 0.15 in lesson 8.
     """
     stored, drawn = figures(notebook), figures(executed)
     assert stored.keys() == drawn.keys()
-    most = 0.05 if matplotlib.__version__.startswith(DRAWN_BY) else 6
+    most = 6.0
+    if matplotlib.__version__.startswith(DRAWN_BY):
+        most = 0.05 if COMPUTED_ON in architectures() else 0.5
     for cell, picture in stored.items():
         assert picture.shape == drawn[cell].shape, cell
         assert np.abs(picture - drawn[cell]).mean() <= most, cell
