@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from ipywidgets import HTML, Button, HBox, IntProgress, IntSlider, Play, VBox, jslink
+from ipywidgets import HTML, Button, HBox, IntProgress, IntSlider, VBox
 
 from mha_utils.controls import LARGE, SAYS, WRAPPED
 from mha_utils.explorer import Explorer
@@ -58,9 +58,13 @@ class TrainingPanel(VBox):
         self._next.on_click(self._another_seed)
         self._bar, self._text = IntProgress(max=self.training.steps), HTML()
         self._film = IntSlider(description="film", readout=False, max=0, disabled=True)
-        self._play = Play(interval=200, max=0, show_repeat=False, disabled=True)
+        # Not ipywidgets' own Play, whose buttons have no names to be read out.
+        self._play = Button(
+            description="Play the film", style=LARGE, layout=wide, disabled=True
+        )
+        self._play.on_click(self._play_or_stop)
+        self._playing: asyncio.Task | None = None
         self._jobs = HTML()
-        jslink((self._play, "value"), (self._film, "value"))
         self._film.observe(self._show_film, "value")
         self._say()
         self._say_jobs(0)
@@ -89,6 +93,8 @@ class TrainingPanel(VBox):
         """Train a quarter of a second at a time, so that the page can be answered."""
         training, self._go.description = self.training, "Pause"
         self._film.disabled = self._play.disabled = True
+        if self._playing:
+            self._playing.cancel()
         try:
             while training.step < training.steps:
                 until = time.perf_counter() + 0.25
@@ -107,9 +113,26 @@ class TrainingPanel(VBox):
     def _wind(self) -> None:
         """Give the slider the film so far, and show its end."""
         last = len(self.training.film) - 1
-        self._film.max = self._play.max = last
-        self._film.value = self._play.value = last
+        self._film.max = self._film.value = last
         self._film.disabled = self._play.disabled = last == 0
+
+    def _play_or_stop(self, _: object) -> None:
+        if self._playing:
+            self._playing.cancel()
+        else:
+            self._playing = asyncio.get_running_loop().create_task(self._play_film())
+
+    async def _play_film(self) -> None:
+        """Show picture after picture, from the chosen one; from the end, all again."""
+        self._play.description = "Stop"
+        begin = self._film.value
+        try:
+            for place in range(begin if begin < self._film.max else 0, self._film.max):
+                self._film.value = place
+                await asyncio.sleep(0.2)
+            self._film.value = self._film.max
+        finally:
+            self._playing, self._play.description = None, "Play the film"
 
     def _show_film(self, change: dict) -> None:
         if not self._running:

@@ -133,7 +133,7 @@ def test_the_film_shows_each_step_again(panel):
     play, slider, jobs = film(panel)
     steps = list(panel.training.film)
     assert steps[0] == 0 and steps[-1] == 60 and len(steps) > 30
-    assert slider.max == play.max == slider.value == len(steps) - 1
+    assert slider.max == slider.value == len(steps) - 1
     assert not play.disabled and not slider.disabled
     assert "play the film" in said(panel)
     for place in (0, 7, len(steps) - 1):
@@ -159,6 +159,48 @@ def test_a_paused_film_goes_on_after_the_pause(panel):
     assert slider.value == slider.max == len(panel.training.film) - 1
     weights = panel.training.layer.attend("the cat sat").weights
     assert shown(panel) == weights.astype("<f4").tobytes()
+
+
+def test_the_film_plays_stops_and_begins_again(panel):
+    panel.training.steps = 10
+    finish(panel)
+    play, slider, _ = film(panel)
+    seen = []
+    slider.observe(lambda change: seen.append(change["new"]), "value")
+
+    async def watch():
+        play.click()
+        await until(lambda: slider.value == 2)
+        assert play.description == "Stop"
+        play.click()
+        await until(lambda: play.description == "Play the film")
+        stopped = list(seen)
+        await asyncio.sleep(0.3)
+        assert seen == stopped
+        play.click()
+        await until(lambda: slider.value == slider.max)
+        await until(lambda: play.description == "Play the film")
+
+    run(watch())
+    assert seen == list(range(11))
+
+
+def test_training_on_stops_the_film(panel):
+    panel.training.steps = 20
+    finish(panel)
+    play, slider, _ = film(panel)
+    panel.training.steps = 40
+
+    async def both():
+        play.click()
+        await until(lambda: slider.value == 1)
+        buttons(panel)[0].click()
+        await until(lambda: panel.training.step == 40)
+        await until(lambda: buttons(panel)[0].description == "Train")
+
+    run(both())
+    assert play.description == "Play the film"
+    assert slider.value == slider.max == len(panel.training.film) - 1
 
 
 def test_each_job_names_the_head_that_does_most_of_it(panel):
