@@ -163,40 +163,47 @@ def show_film(
         raise ValueError("there is nothing to draw; give some maps and some heads")
     first, *others = film.values()
     for maps in (first, *others):
-        if maps.tokens != first.tokens:
+        if (maps.tokens, maps.keys) != (first.tokens, first.keys):
             raise ValueError("the maps are of different words; take one sentence")
         for layer, head in heads:
             _check(maps, [head], layer)
-    labels, missing = _drawn(first.tokens)
-    n, left, top = len(labels), 0.2 + widest(labels), 0.65
-    side = min((_WIDTH - left) / len(film) - 0.15, 0.3 * n)
-    ticks: Sequence[int] = range(n)
+    rows, columns, missing = _both(first)
+    n_q, n_k, left = len(rows), len(columns), 0.2 + widest(rows)
+    width = min((_WIDTH - left) / len(film) - 0.2, 0.3 * n_k)
+    row_ticks: Sequence[int] = range(n_q)
+    column_ticks: Sequence[int] = range(n_k)
     note = ""
-    if side / n < 0.165:  # too small for words
-        note = "The numbers are the words' places."
-        ticks = [0, *range(4, n, 5)]
-        labels, left = [str(i + 1) for i in ticks], 0.45
+    if width / n_k < 0.165:  # too small for words
+        left, missing, note = 0.4, [], "\nnumbers: the words' places in the sentence"
+        (row_ticks, rows), (column_ticks, columns) = _numbered(n_q), _numbered(n_k)
+    side = width * n_q / n_k  # from top to bottom
+    tilted = _tilt(columns, width / n_k)[1]
+    top = 0.65 + tilted
+    bottom = top + len(heads) * (side + 0.3)
     alt = [
         f"{clean(title, 40)}, {_favourites(maps, head, layer)}"
         for layer, head in heads
         for title, maps in film.items()
     ]
-    size = (max(left + len(film) * (side + 0.15), 6.3), top + len(heads) * (side + 0.3))
-    figure = _figure("", "\n".join(alt), (size[0], size[1] + 0.75), (note, missing))
+    wide = max(left + len(film) * (width + 0.2), 6.6 if note else 6.3)
+    figure = _figure("", "\n".join(alt), (wide, bottom + 0.75), ("", *missing))
     for down, (layer, head) in enumerate(heads):
         y = top + down * (side + 0.3)
-        _write(figure, left, y - 0.25, plain(_name(first, head, layer)))
+        above = 0.25 if down else 0.3 + tilted
+        _write(figure, left, y - above, plain(_name(first, head, layer)))
         for across, (title, maps) in enumerate(film.items()):
-            ax = _axes(figure, left + across * (side + 0.15), y, side, side)
+            x = left + across * (width + 0.2)
+            ax = _axes(figure, x, y, width, side)
             image = _draw_map(ax, maps.weights[layer, head], (0, 1), WEIGHT_MAP)
-            _label(ax, [] if across else labels, [], side / n, ticks)
-            ax.xaxis.set_inverted(leftward(maps.tokens))
+            names = [] if across else rows, [] if down else columns
+            _label(ax, *names, width / n_k, row_ticks, column_ticks)
+            ax.xaxis.set_inverted(leftward(maps.keys))
             _frame(ax, head)
             if not down:
-                _write(figure, left + across * (side + 0.15), 0.1, plain(title, 20))
-    _color_bar(figure, image, (0.2, size[1], 2.2, 0.2), "attention weight")
+                _write(figure, x, 0.1, plain(title, int(width / 0.095)))
+    _color_bar(figure, image, (0.2, bottom, 2.2, 0.2), "attention weight")
     caption = "rows: the word that looks (query)\ncolumns: the word looked at (key)"
-    _write(figure, 2.8, size[1] - 0.05, caption)
+    _write(figure, 2.8, bottom - 0.05, caption + note)
     return figure
 
 
@@ -407,10 +414,10 @@ def describe(
 
 def _favourites(maps: AttentionMaps, head: int, layer: int) -> str:
     """Say for up to 12 words which word gets most of their attention."""
-    best = maps.weights[layer, head].round(2).argmax(axis=-1)  # (n,)
-    words = [clean(token) for token in maps.tokens]
-    told = [f"{words[i]} \u2192 {words[j]}" for i, j in enumerate(best[:12])]
-    more = f", and {len(words) - 12} more" if len(words) > 12 else ""
+    best = maps.weights[layer, head].round(2).argmax(axis=-1)  # (n_q,)
+    rows, columns = (list(map(clean, words)) for words in (maps.tokens, maps.keys))
+    told = [f"{rows[i]} \u2192 {columns[j]}" for i, j in enumerate(best[:12])]
+    more = f", and {len(rows) - 12} more" if len(rows) > 12 else ""
     return f"{_name(maps, head, layer)}: {', '.join(told)}{more}."
 
 

@@ -295,6 +295,7 @@ def test_a_film_has_a_row_for_each_head_and_a_column_for_each_time():
     assert boxes[0].x1 < boxes[1].x0 < boxes[2].x0 and boxes[0].y0 == boxes[2].y0
     assert boxes[0].x0 == boxes[3].x0 and boxes[3].y1 < boxes[0].y0
     assert labels(panels[3].yaxis) == many_words(6) and not labels(panels[1].yaxis)
+    assert labels(panels[2].xaxis) == many_words(6) and not labels(panels[3].xaxis)
     texts = [text.get_text() for text in picture.texts]
     assert {*film, "layer 2, head 3", "layer 1, head 1"} <= set(texts)
     told = picture.alt.splitlines()
@@ -307,10 +308,25 @@ def test_a_film_has_a_row_for_each_head_and_a_column_for_each_time():
 def test_a_film_of_many_words_counts_them():
     film = {str(t): random_maps(many_words(25)) for t in range(6)}
     picture = show_film(film, [(0, 0)])
-    assert labels(map_axes(picture)[0].yaxis) == ["1", "5", "10", "15", "20", "25"]
-    assert list(map_axes(picture)[0].get_yticks()) == [0, 4, 9, 14, 19, 24]
-    assert "places" in picture.alt
+    for axis in (map_axes(picture)[0].yaxis, map_axes(picture)[5].xaxis):
+        assert labels(axis) == ["1", "5", "10", "15", "20", "25"]
+        assert list(axis.get_ticklocs()) == [0, 4, 9, 14, 19, 24]
+    assert any("numbers: the words' places" in t.get_text() for t in picture.texts)
     assert all(", and 13 more." in line for line in picture.alt.splitlines()[:6])
+
+
+def test_a_film_of_words_that_look_at_others():
+    weights = np.zeros((1, 1, 2, 3))
+    weights[..., [0, 1], [2, 0]] = 1
+    maps = AttentionMaps(["it", "is"], weights, keys=["es", "ist", "da"])
+    picture = show_film({"now": maps}, [(0, 0)])
+    (panel,) = map_axes(picture)
+    assert labels(panel.yaxis) == ["it", "is"]
+    assert labels(panel.xaxis) == ["es", "ist", "da"]
+    assert picture.alt == "now, head 1: it → da, is → es."
+    other = AttentionMaps(["it", "is"], weights, keys=["es", "ist", "dort"])
+    with pytest.raises(ValueError, match="of different words"):
+        show_film({"now": maps, "then": other}, [(0, 0)])
 
 
 @pytest.mark.parametrize(
