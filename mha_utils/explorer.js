@@ -4,8 +4,9 @@
 // nodes and attributes only, never as markup.
 //
 // What Python shares, as traits of `explorer.py`:
-//   picture  number, inputs, error, note, shape, tokens (rows), keys (columns),
-//            head_names, groups (heads that share keys are one), weights. With an
+//   picture  number, inputs, error, suggestion (a sentence to offer instead), note,
+//            shape, tokens (rows), keys (columns), head_names,
+//            groups (heads that share keys are one), weights. With an
 //            error the words and weights are those of the last good picture. When no
 //            page shows them they are let go: then there are no words (nq is 0)
 //   initial  inputs and choice at the beginning, for Reset
@@ -52,7 +53,7 @@ const readsLeftward = (words) =>
 
 // ---- what the kernel sent, and what of it is looked at
 export function readPicture(picture) {
-  const { number, inputs, error, note, shape, weights } = picture;
+  const { number, inputs, error, suggestion, note, shape, weights } = picture;
   const [numLayers, numHeads, nq, nk] = shape;
   const words = picture.tokens.map(plain), keys = picture.keys.map(plain);
   // A copy: in the message they come with, they may not begin at a multiple of 4 bytes.
@@ -61,7 +62,7 @@ export function readPicture(picture) {
     number, inputs, numLayers, numHeads, nq, nk, words, keys,
     inGroup: numHeads / picture.groups, // heads that share keys and values
     message: plain(error ? `${error} The last picture stays.` : note),
-    isError: Boolean(error),
+    isError: Boolean(error), suggestion: error ? suggestion : "",
     headNames: picture.head_names.map(plain),
     weights: new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength)),
     leftward: readsLeftward(keys),
@@ -259,8 +260,7 @@ function makeControls({ examples, ask, pick }) {
   display(offered, examples.length);
   others.addEventListener("input", () => {
     if (!others.value) return;
-    sentence.value = others.value;
-    ask();
+    say(others.value);
   });
   const titles = { layer: "Layer", head: "Head", compare: "Minus", word: "Word" };
   const selects = Object.entries(titles).map(([name, text]) => {
@@ -302,6 +302,11 @@ function makeControls({ examples, ask, pick }) {
     showDegree();
   }
 
+  function say(text) {
+    sentence.value = text;
+    ask();
+  }
+
   // Of the inputs that the kernel knows, those that say something else by now.
   function news(known) {
     const inputs = { sentence: sentence.value.toWellFormed?.() ?? sentence.value };
@@ -336,12 +341,15 @@ function makeControls({ examples, ask, pick }) {
       for (const { name, select } of selects) select.value = choice[name];
     drawn = scene;
   }
-  return { node, draw, showInputs, news, free: () => { drawn = {}; } };
+  return { node, draw, showInputs, say, news, free: () => { drawn = {}; } };
 }
 
 // ---- asking the kernel: one question at a time, and then the latest one
-function makeQuestions({ news, send }) {
-  const node = make("p", { class: "mha-message", role: "status" });
+function makeQuestions({ news, send, say }) {
+  const message = make("p", { role: "status" });
+  const instead = make("button", { type: "button" }, "Use these words");
+  const node = make("div", { class: "mha-message" }, message, instead);
+  instead.addEventListener("click", () => say(drawn.maps.suggestion));
   let waiting = null, edited = false, drawn = {};
 
   function ask() {
@@ -351,7 +359,7 @@ function makeQuestions({ news, send }) {
     const changes = news();
     if (!changes.length) return;
     waiting = setTimeout(() => {
-      node.textContent =
+      message.textContent =
         "The kernel does not answer. If it was restarted, run this cell again.";
     }, 1000);
     send(changes);
@@ -367,8 +375,11 @@ function makeQuestions({ news, send }) {
 
   function draw(scene) {
     if (!differ(drawn, scene, "maps")) return;
-    node.textContent = scene.maps.message;
-    node.classList.toggle("mha-error", scene.maps.isError);
+    const { isError, suggestion } = scene.maps;
+    message.textContent = scene.maps.message;
+    node.classList.toggle("mha-error", isError);
+    display(instead, suggestion);
+    instead.title = suggestion && plain(suggestion);
     drawn = scene;
   }
 
@@ -808,7 +819,7 @@ function render({ model, el }) {
   const news = () => controls.news(scene.maps.inputs);
   const examples = model.get("examples");
   const controls = makeControls({ examples, ask: () => questions.ask(), pick });
-  const questions = makeQuestions({ news, send });
+  const questions = makeQuestions({ news, send, say: controls.say });
   const glance = makeGlance({ colors, pick });
   const row = makeRow({ colors });
   const map = makeMap({ colors, row: row.node, pick, point });

@@ -41,7 +41,8 @@ class Explorer(anywidget.AnyWidget):
     ----------
     attend : callable
         ``attend(sentence)`` returns `AttentionMaps`, or raises an exception whose
-        message tells the reader what is wrong with the sentence. If it takes keyword
+        message tells the reader what is wrong with the sentence; a sentence in the
+        exception's ``suggestion`` is offered instead. If `attend` takes keyword
         arguments ``causal``, ``special`` (whether [CLS] and [SEP] are shown) or
         ``temperature`` with a default, the explorer shows a control for them.
     sentence : str
@@ -165,7 +166,7 @@ class Explorer(anywidget.AnyWidget):
 
     def _answer(self, inputs: dict) -> dict:
         """Compute the maps for these inputs; if there are none, say why."""
-        answer = {"inputs": inputs, "error": ""}
+        answer = {"inputs": inputs, "error": "", "suggestion": ""}
         controls = {name: inputs[name] for name in inputs if name != "sentence"}
         try:
             # Ten thousand signs may be as many words, and their maps gigabytes.
@@ -190,7 +191,9 @@ class Explorer(anywidget.AnyWidget):
                 "note": maps.note,
             }
         except ValueError as error:
-            return answer | {"error": str(error) or "attend failed: ValueError"}
+            said = str(error) or "attend failed: ValueError"
+            suggestion = well_formed(str(getattr(error, "suggestion", "")))
+            return answer | {"error": said, "suggestion": suggestion}
         # Shown where the learner looks, not lost in a log; the page waits for an
         # answer, also when the kernel was interrupted.
         except (Exception, KeyboardInterrupt) as error:

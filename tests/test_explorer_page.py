@@ -184,7 +184,7 @@ def check(explorer, maps, *, head=0, layer=0, word=-1, minus=None, leftward=Fals
 
 
 def message(explorer) -> str:
-    return explorer.locator(".mha-message").text_content()
+    return explorer.locator(".mha-message p").text_content()
 
 
 def until_message(explorer, *parts: str) -> None:
@@ -339,6 +339,30 @@ def test_examples_are_chosen_from_a_list(host):
     assert offered.input_value() == ""
     without = host.show(Explorer(layered, LAYERED))
     assert not control(without, "combobox", "Examples").is_visible()
+
+
+def test_a_sentence_is_offered_in_place_of_one_without_maps(host):
+    class UnknownError(ValueError):
+        suggestion = "<b>the</b> cat"
+
+    def picky(sentence):
+        if "dog" in sentence:
+            raise UnknownError("There is no dog.")
+        return layered(sentence)
+
+    explorer = host.show(Explorer(picky, LAYERED, layer=1, head=2, word=1))
+    offer = control(explorer, "button", "Use these words")
+    assert not offer.is_visible()
+    sentence_box(explorer).fill("the dog")
+    until_message(explorer, "There is no dog. The last picture stays.")
+    assert offer.get_attribute("title") == "<b>the</b> cat"
+    offer.click()
+    until(check, explorer, layered("<b>the</b> cat"), layer=1, head=2)
+    assert sentence_box(explorer).input_value() == "<b>the</b> cat"
+    assert not offer.is_visible()
+    sentence_box(explorer).fill("crash")  # an error that offers nothing
+    until_message(explorer, "RuntimeError")
+    assert not offer.is_visible()
 
 
 def test_words_that_look_into_another_sentence(host):

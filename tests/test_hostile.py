@@ -74,7 +74,7 @@ TYPE = """async ([index, units]) => {
     return {
         answered: typed === was || root.dataset.number !== before,
         kept: box.value.toWellFormed() === typed,
-        message: root.querySelector(".mha-message").textContent,
+        message: root.querySelector(".mha-message p").textContent,
         words: labels.map((label) => label.textContent),
         foreign: [...root.querySelectorAll("*")].map((node) => node.localName)
             .filter((name) => !allowed.split(" ").includes(name)),
