@@ -282,9 +282,11 @@ def split_heads(x: ArrayLike, num_heads: int) -> NDArray:
     ValueError
         If `x` has fewer than two axes or the last one is not a multiple of `num_heads`.
     """
-    x = guards.words_to_split(x, num_heads)
-    d_k = x.shape[-1] // num_heads
-    x = x.reshape(*x.shape[:-1], num_heads, d_k)  # (..., n, h*d_k) -> (..., n, h, d_k)
+    return _split(guards.words_to_split(x, num_heads), num_heads)
+
+
+def _split(x: NDArray, h: int) -> NDArray:
+    x = x.reshape(x.shape[:-1] + (h, x.shape[-1] // h))  # -> (..., n, h, d_k)
     return x.swapaxes(-3, -2)  # (..., n, h, d_k) -> (..., h, n, d_k)
 
 
@@ -313,22 +315,24 @@ def _attend_in_groups(
     own, along which NumPy's product reads that one again.
     """
     h, g = query.shape[-3], key.shape[-3]
-    if g == h:
-        return _attend(query, key, value, mask)
     query = _in_groups(query, g)  # (..., h, n_q, d_k) -> (..., g, h/g, n_q, d_k)
     key, value = key[..., None, :, :], value[..., None, :, :]  # (..., g, 1, n_k, d_k)
     if mask is not None and mask.ndim > 2:
         mask = np.broadcast_to(mask, (*mask.shape[:-3], h, *mask.shape[-2:]))
         mask = _in_groups(mask, g)
     z, weights = _attend(query, key, value, mask)
-    *front, _, _, n_q, n_k = weights.shape
-    return z.reshape(*front, h, n_q, z.shape[-1]), weights.reshape(*front, h, n_q, n_k)
+    return _side_by_side(z, h), _side_by_side(weights, h)
 
 
 def _in_groups(heads: NDArray, g: int) -> NDArray:
     """Cut the heads into `g` groups: (..., h, n, m) -> (..., g, h/g, n, m), a view."""
-    *front, h, n, m = heads.shape
-    return heads.reshape(*front, g, h // g, n, m)
+    shape = heads.shape
+    return heads.reshape(shape[:-3] + (g, shape[-3] // g) + shape[-2:])
+
+
+def _side_by_side(groups: NDArray, h: int) -> NDArray:
+    """Undo `_in_groups`: (..., g, h/g, n, m) -> (..., h, n, m), a view."""
+    return groups.reshape(groups.shape[:-4] + (h,) + groups.shape[-2:])
 
 
 def _only_before(mask: NDArray | None, n_q: int, n_k: int) -> NDArray:
@@ -456,7 +460,6 @@ class MultiHeadAttention:
             cache.num_words = weights.shape[-1]
         return output, weights.astype(dtype, copy=False)
 
-    @np.errstate(over="ignore", invalid="ignore")  # the guards report an overflow
     def _heads(
         self,
         x: ArrayLike,
@@ -493,11 +496,12 @@ class MultiHeadAttention:
             if bias is not None:
                 array += bias.ravel()  # in place, (h*d_k,): the same for each word
         return (
-            split_heads(query, self.num_heads),  # (..., h, n_q, d_k)
-            split_heads(key, self.num_kv_heads),  # (..., g, n_k, d_k)
-            split_heads(value, self.num_kv_heads),  # (..., g, n_k, d_v)
+            _split(query, self.num_heads),  # (..., h, n_q, d_k)
+            _split(key, self.num_kv_heads),  # (..., g, n_k, d_k)
+            _split(value, self.num_kv_heads),  # (..., g, n_k, d_v)
         )
 
+    @np.errstate(over="ignore", invalid="ignore")  # the guards report an overflow
     def head_outputs(
         self,
         x: ArrayLike,
