@@ -227,7 +227,7 @@ class Decoder:
         Parameters
         ----------
         texts : Texts, optional
-            If not given, 50 texts like those of training.
+            If not given, 20 texts like those of training.
 
         Returns
         -------
@@ -236,7 +236,7 @@ class Decoder:
             it; from a word that was there before to the words that followed it then;
             and from a word that is new to the start.
         """
-        ids = (texts or draw(50, np.random.default_rng(9))).ids[:, :-1]
+        ids = (texts or draw(20, np.random.default_rng(9))).ids[:, :-1]
         _, layers = self._run(ids)
         weights = np.stack([layer[-2] for layer in layers], axis=1)
         before, followed, rest = np.zeros((3, *ids.shape, ids.shape[1]), bool)
