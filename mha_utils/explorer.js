@@ -359,8 +359,8 @@ function makeQuestions({ news, send, say }) {
     const changes = news();
     if (!changes.length) return;
     waiting = setTimeout(() => {
-      message.textContent =
-        "The kernel does not answer. If it was restarted, run this cell again.";
+      message.textContent = "No answer yet. If there is no kernel here, or it was " +
+        "restarted, run this cell again.";
     }, 1000);
     send(changes);
   }

@@ -9,7 +9,10 @@ the kernel least.
 """
 
 import inspect
+import json
+from base64 import b64encode
 from collections.abc import Callable, Sequence
+from html import escape
 from pathlib import Path
 
 import anywidget
@@ -32,6 +35,30 @@ _NOTHING = {
     "head_names": [],
     "note": "",
 }
+# The browser itself refuses whatever is not in the file. Two modules in one script see
+# each other's functions, without an import, which a page opened from a disk cannot do.
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; \
+img-src blob:; script-src 'unsafe-inline'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ margin: 0; }}
+h1 {{ margin: 10px 12px 0; font: 600 16px system-ui, sans-serif; }}
+{css}</style>
+<main><h1>Attention maps</h1></main>
+<noscript>This page draws its maps with JavaScript, which is switched off.</noscript>
+<script type="application/json">{saved}</script>
+<script type="module">
+{explorer}
+{alone}
+const saved = document.querySelector("[type='application/json']").textContent;
+render({{ model: standIn(saved), el: document.querySelector("main") }});
+</script>
+</html>
+"""
 
 
 class Explorer(anywidget.AnyWidget):
@@ -164,6 +191,50 @@ class Explorer(anywidget.AnyWidget):
             number = self.picture["number"] + 1
             self.picture = {**self.picture, **answer, "number": number}
 
+    def save_html(self, path: str | Path) -> None:
+        """Write a page that shows the explorer without Python and without a network.
+
+        It begins as this explorer began, with the first sentence, and offers the
+        `examples`, whose maps are computed now. Layers, heads and words are chosen and
+        pictures saved as here. Other sentences, a mask or a temperature need Python.
+
+        Parameters
+        ----------
+        path : str or Path
+            Of the file, such as ``"explorer.html"``. One that exists is replaced.
+
+        Raises
+        ------
+        ValueError
+            If the source no longer has maps of the first sentence.
+        """
+        texts = [self.initial["sentence"], *self.examples]
+        lines = dict.fromkeys(" ".join(text.splitlines()) for text in texts)
+        controls = {k: self.initial[k] for k in _CONTROLS if k in self.initial}
+        pictures = [
+            self._answer({"sentence": line} | controls)
+            | {"inputs": {"sentence": line}}  # no switches: they would ask Python
+            for line in lines  # as a box holds them
+        ]
+        if pictures[0]["error"]:
+            raise ValueError(pictures[0]["error"])
+        start = {k: v for k, v in self.initial.items() if k not in controls}
+        start |= pictures[0]["inputs"]
+        state = start | {
+            "initial": start,
+            "examples": list(lines),
+            "colors": self.colors,
+        }
+        saved = json.dumps({"state": state, "pictures": pictures}, default=_encode)
+        page = _PAGE.format(
+            title=escape(start["sentence"]),
+            saved=saved.replace("<", "\\u003c"),  # nothing in it can end the script
+            css=_read("explorer.css"),
+            explorer=_read("explorer.js"),
+            alone=_read("alone.js"),
+        )
+        Path(path).write_text(page, encoding="utf-8")
+
     def _answer(self, inputs: dict) -> dict:
         """Compute the maps for these inputs; if there are none, say why."""
         answer = {"inputs": inputs, "error": "", "suggestion": ""}
@@ -184,7 +255,7 @@ class Explorer(anywidget.AnyWidget):
             return answer | {
                 "tokens": maps.tokens,
                 "keys": maps.keys,
-                "groups": maps.num_kv_heads,
+                "groups": int(maps.num_kv_heads),
                 "shape": list(maps.weights.shape),
                 "weights": np.ascontiguousarray(maps.weights, "<f4").tobytes(),
                 "head_names": list(maps.head_names),
@@ -198,6 +269,14 @@ class Explorer(anywidget.AnyWidget):
         # answer, also when the kernel was interrupted.
         except (Exception, KeyboardInterrupt) as error:
             return answer | {"error": f"attend failed: {type(error).__name__}: {error}"}
+
+
+def _read(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _encode(data: bytes) -> dict[str, str]:
+    return {"base64": b64encode(data).decode()}
 
 
 def _colors() -> dict[str, bytes | list[str]]:

@@ -1,6 +1,10 @@
 """The explorer's part in the kernel; tests/test_explorer_page.py looks at the page."""
 
+import base64
 import functools
+import html
+import json
+import re
 
 import ipywidgets
 import numpy as np
@@ -239,3 +243,100 @@ def test_repr_is_the_same_in_every_run():
     assert repr(explorer) == text
     data = explorer._repr_mimebundle_()
     assert (data[0] if isinstance(data, tuple) else data)["text/plain"] == text
+
+
+# ---- a page without Python; tests/test_alone.py opens it
+def saved(explorer, path):
+    """Return what a saved page has as data, and all else that is in it."""
+    explorer.save_html(path)
+    data = re.compile(r'(?<=<script type="application/json">).*?(?=</script>)', re.S)
+    page = path.read_text(encoding="utf-8")
+    (text,) = data.findall(page)
+    return json.loads(text), data.sub("", page)
+
+
+def test_a_page_has_the_maps_of_all_examples_to_the_last_digit(tmp_path):
+    others = ["The dog slept", "", "The wug slept", "The\ncat"]
+    explorer = Explorer(attend, SENTENCE, examples=others, head=1)
+    explorer.sentence, explorer.causal, explorer.head = "A tree", False, 2
+    data, _ = saved(explorer, tmp_path / "page.html")
+    lines = [SENTENCE, *others[:3], "The cat"]  # the box of the page has one line
+    chosen = {"sentence": SENTENCE, "layer": 0, "head": 1, "word": -1, "compare": -1}
+    state = data["state"]
+    assert state["initial"] == chosen == {name: state[name] for name in chosen}
+    assert state["examples"] == lines
+    assert [picture["inputs"] for picture in data["pictures"]] == [
+        {"sentence": line} for line in lines
+    ]
+    assert "no word" in data["pictures"].pop(2)["error"]
+    lines.remove("")
+    for line, picture in zip(lines, data["pictures"], strict=True):
+        maps = attend(line)
+        weights = base64.b64decode(picture["weights"]["base64"])
+        assert weights == maps.weights.astype("<f4").tobytes()
+        assert picture["tokens"] == maps.tokens and picture["note"] == maps.note
+        assert picture["shape"] == list(maps.weights.shape)
+    colors = base64.b64decode(state["colors"]["weights"]["base64"])
+    assert colors == explorer.colors["weights"]
+
+
+def test_a_page_of_ten_examples_is_small(tmp_path):
+    def source(sentence):
+        n = len(tokens := sentence.split())
+        weights = np.random.default_rng(n).dirichlet(np.ones(n), (8, n))
+        return AttentionMaps(tokens, weights)
+
+    words = [f"word{i}" for i in range(12)]
+    examples = [" ".join(words[i:] + words[:i]) for i in range(1, 11)]
+    explorer = Explorer(source, " ".join(words), examples=examples)
+    explorer.save_html(tmp_path / "page.html")
+    assert explorer.picture["shape"] == [1, 8, 12, 12]
+    assert (tmp_path / "page.html").stat().st_size <= 150_000
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "</script><script>hacked()</script>",
+        "<!-- <script>",
+        "</title><img src=x onerror=hacked()>",
+        "{title} {0} %s \\u003c",
+        "\ud800 \0 \u2028",
+    ],
+)
+def test_what_is_written_into_a_page_is_data(tmp_path, hostile):
+    def source(sentence):
+        return AttentionMaps([hostile], np.ones((1, 1, 1)), [hostile], hostile)
+
+    plain, rest = saved(Explorer(uniform, "a"), tmp_path / "plain.html")
+    data, page = saved(Explorer(source, hostile), tmp_path / "page.html")
+    (picture,) = data["pictures"]
+    assert picture["tokens"] == picture["head_names"] == [hostile]
+    assert picture["note"] == hostile
+    said = data["state"]["sentence"]
+    assert page == rest.replace("<title>a<", f"<title>{html.escape(said)}<")
+
+
+def test_a_source_that_has_no_maps_left_writes_no_page(tmp_path):
+    known = ["cat"]
+
+    def source(sentence):
+        if sentence not in known:
+            raise ValueError(f"{sentence} is not known")
+        return uniform(sentence)
+
+    explorer = Explorer(source, "cat", examples=["dog"])
+    explorer.save_html(tmp_path / "page.html")  # an example may have none
+    known.clear()
+    with pytest.raises(ValueError, match="cat is not known"):
+        explorer.save_html(tmp_path / "other.html")
+    assert not (tmp_path / "other.html").exists()
+
+
+def test_numbers_of_numpy_are_written_too(tmp_path):
+    def source(sentence):
+        maps = np.full((4, 2, 2), 0.5)
+        return AttentionMaps(["a", "b"], maps, num_kv_heads=np.int64(2))
+
+    data, _ = saved(Explorer(source), tmp_path / "page.html")
+    assert data["pictures"][0]["groups"] == 2

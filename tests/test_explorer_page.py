@@ -610,7 +610,9 @@ def test_a_kernel_that_does_not_answer_is_said(host):
     a = host.show(Explorer(attend, SENTENCE, head=1, word=8))
     host.answers = False
     sentence_box(a).fill("The dog slept")
-    until_message(a, "The kernel does not answer. If it was restarted, run this cell")
+    until_message(
+        a, "No answer yet.", "no kernel here, or it was restarted, run this cell"
+    )
     control(a, "radio", "Head 1 subject").click()  # the last picture stays, and lives
     check(a, attend(SENTENCE), word=8)
     assert sentence_box(a).input_value() == "The dog slept"

@@ -131,7 +131,7 @@ def test_server_restarted_with_the_explorer_open(chromium, tmp_path):
         run_all(page)
         page.locator(".mha-explorer").scroll_into_view_if_needed()
     type_sentence(page, "The dog slept")
-    until(says, page, "does not answer", "The dog slept", START)
+    until(says, page, "No answer yet", "The dog slept", START)
     look_around(page)
     with serve(tmp_path, server) as server:
         dismiss(page, "A connection to the Jupyter server could not be established")
@@ -140,7 +140,7 @@ def test_server_restarted_with_the_explorer_open(chromium, tmp_path):
             "() => !window.jupyterapp.shell.currentWidget.sessionContext.session",
             timeout=60_000,
         )
-        says(page, "does not answer", "The dog slept", START)
+        says(page, "No answer yet", "The dog slept", START)
         run_all(page)  # JupyterLab 4.6 starts a kernel with the first cell, and stops
         runs_and_keeps(page, server)
         page.close()
@@ -157,7 +157,7 @@ def test_line_lost_for_a_moment(lab_server, opened):
     page.evaluate("() => { Math.random = () => 0.5; }")
     line.cut()
     type_sentence(page, "The dogs slept")
-    until(says, page, "does not answer", "The dogs slept", "<s> The dog slept")
+    until(says, page, "No answer yet", "The dogs slept", "<s> The dog slept")
     line.mend()
     until(says, page, "", "The dogs slept", "<s> The dogs slept", seconds=90)
     type_sentence(page, "The cats slept")

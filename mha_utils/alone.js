@@ -1,0 +1,36 @@
+// In a page that `Explorer.save_html` wrote there is no Python. This stands in for the
+// model that anywidget gives to the explorer's `render`, and answers from what was
+// saved, a text in JSON:
+//   state    the traits that explorer.js reads, but the picture
+//   pictures one for each sentence, the first one first; where there are no maps, just
+//            inputs and error
+export function standIn(saved) {
+  const { state, pictures } = JSON.parse(saved, (name, value) =>
+    value?.base64 === undefined ? value : decode(value.base64));
+  const events = new EventTarget();
+  let number = 1;
+  state.picture = { ...pictures[0], number };
+
+  function decode(base64) {
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    return new DataView(bytes.buffer);
+  }
+  const get = (name) => state[name];
+  function set(name, value) {
+    if (state[name] === value) return;
+    state[name] = value;
+    events.dispatchEvent(new Event(`change:${name}`));
+  }
+  function on(names, listener) {
+    for (const name of names.split(" ")) events.addEventListener(name, listener);
+  }
+  function save_changes() { // where a kernel would be asked
+    const { sentence, picture } = state;
+    if (sentence === picture.inputs.sentence) return;
+    const known = pictures.find(({ inputs }) => inputs.sentence === sentence);
+    const error = "Without Python this page has its examples only: choose one of them.";
+    const answer = known ?? { inputs: { sentence }, error };
+    set("picture", { ...picture, ...answer, number: ++number });
+  }
+  return { get, set, on, save_changes };
+}
