@@ -1,6 +1,7 @@
-"""Build the website of the course: ``python .github/site/build.py FOLDER``.
+"""Build the website: ``python .github/site/build.py FOLDER [PYODIDE]``.
 
-The pages are made by Sphinx, from the notebooks with the outputs that are stored.
+The pages are made by Sphinx, from the notebooks with the outputs that are stored. With
+PYODIDE, a folder with the files of a Pyodide release, the lessons run in the browser.
 """
 
 import os
@@ -13,22 +14,31 @@ from sphinx.cmd.build import main as sphinx
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT))  # the course that is here, not one that is installed
+
+from live import live_data  # noqa: E402
 
 
-def build(out: Path) -> None:
+def build(out: Path, pyodide: Path | None = None) -> None:
     """Fill a folder with the website."""
-    os.environ |= {"COURSE": str(ROOT), "OUT": str(out)}
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "course"
+        course = Path(folder) / "course"
         no = shutil.ignore_patterns("__pycache__", ".*")
         for name in ("notebooks", "mha_utils", "tests"):
-            shutil.copytree(ROOT / name, source / name, ignore=no)
-        for path in (ROOT / "README.md", ROOT / "LICENSE", HERE / "index.md"):
-            shutil.copy(path, source)
+            shutil.copytree(ROOT / name, course / name, ignore=no)
+        for name in ("README.md", "LICENSE", "pyproject.toml"):
+            shutil.copy(ROOT / name, course)
+        if pyodide:
+            from lite import add_lite  # needs more packages than the pages do
+
+            add_lite(out / "lite", course, pyodide)
+        shutil.copy(HERE / "index.md", course)
+        os.environ |= {"COURSE": str(ROOT), "OUT": str(out)}
         options = ["-c", str(HERE), "-d", f"{folder}/doctrees", "-W", "--keep-going"]
-        if sphinx(["-q", *options, str(source), str(out)]):
+        if sphinx(["-q", *options, str(course), str(out)]):
             raise SystemExit("Sphinx found something wrong with the pages, see above.")
+    (out / "_static" / "live.json").write_text(live_data(), "utf-8")
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]).resolve())
+    build(*(Path(name).resolve() for name in sys.argv[1:]))

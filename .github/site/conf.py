@@ -32,7 +32,8 @@ html_theme_options = {
 html_context = {"default_mode": "auto"}  # dark where the reader's system is
 html_favicon = "_static/icon.svg"
 html_static_path = ["_static"]
-html_css_files = ["site.css"]
+html_static_path += [f"../../mha_utils/explorer.{kind}" for kind in ("js", "css")]
+html_css_files = ["site.css", "explorer.css"]
 html_show_copyright = html_show_sphinx = False
 
 
@@ -105,7 +106,8 @@ def setup(app) -> None:
 
     def draw(display):
         def visit(translator, node):
-            translator.body.append(convert(node.astext(), display=display))
+            formula = convert(node.astext(), display=display)
+            translator.body.append(f'<span class="formula">{formula}</span>')
             raise nodes.SkipNode
 
         return visit, None

@@ -1,0 +1,105 @@
+"""Put JupyterLite into the website: every lesson runs in the reader's browser.
+
+Python there is Pyodide. It, the packages and the course's own are served from the
+website itself, and nothing else is asked for.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+from pyodide_lock import PyodideLockSpec
+from pyodide_lock.utils import add_wheels_to_spec
+
+RUNTIME = "pyodide.mjs pyodide.js pyodide.asm.js pyodide.asm.wasm python_stdlib.zip"
+# What Pyodide 0.27.7 has compiled or as it needs it, and with it what that depends on.
+COMPILED = "numpy matplotlib ipython jedi"
+# What it lacks, in Python alone. The kernel's package manager needs a newer micropip
+# than Pyodide has, which is content with Pyodide's Python.
+ADDED = (
+    "ipywidgets anywidget psygnal comm jupyterlab_widgets typing_extensions "
+    "threadpoolctl micropip==0.10.0"
+)
+KERNEL = "piplite pyodide_kernel ipykernel widgetsnbextension"
+SHARED = Path(sys.prefix, "share", "jupyter", "labextensions")
+EXTENSIONS = (
+    "@jupyterlite/pyodide-kernel-extension",
+    "@jupyter-widgets/jupyterlab-manager",
+    "anywidget",
+)
+
+
+def add_lite(out: Path, course: Path, pyodide: Path) -> None:
+    """Fill `out` with JupyterLite, from the course's files and Pyodide's."""
+    folder = course.parent / "lite"
+    served = folder / "static" / "pyodide"
+    served.mkdir(parents=True)
+    packages = _add_packages(served, course, pyodide)
+    kernel = {
+        "pyodideUrl": "./static/pyodide/pyodide.mjs",
+        "disablePyPIFallback": True,
+        "loadPyodideOptions": {"packages": packages},
+    }
+    data = {
+        "appName": "See multi-head attention work",
+        "exposeAppInBrowser": True,  # for the tests
+        "litePluginSettings": {"@jupyterlite/pyodide-kernel-extension:kernel": kernel},
+    }
+    (folder / "jupyter-lite.json").write_text(
+        json.dumps({"jupyter-lite-schema-version": 0, "jupyter-config-data": data})
+    )
+    extensions = [str(SHARED / name) for name in EXTENSIONS]
+    config = {"ignore_sys_prefix": True, "federated_extensions": extensions}
+    (folder / "jupyter_lite_config.json").write_text(
+        json.dumps({"LiteBuildConfig": config})
+    )
+    command = [sys.executable, "-m", "jupyter", "lite", "build"]
+    command += ["--lite-dir", folder, "--contents", course, "--output-dir", out]
+    command += ["--no-sourcemaps", "--no-unused-shared-packages"]
+    _run(*command, cwd=folder)
+
+
+def _add_packages(served: Path, course: Path, pyodide: Path) -> list[str]:
+    """Copy the runtime and the packages, write their lock, and name them."""
+    lock = PyodideLockSpec.from_json(pyodide / "pyodide-lock.json")
+    kept: dict = {}
+    wanted = COMPILED.split()
+    while wanted:
+        name = canonicalize_name(wanted.pop())
+        kept[name] = lock.packages[name]
+        wanted += [other for other in kept[name].depends if other not in kept]
+    compiled = [known.file_name for known in kept.values()]
+    for name in RUNTIME.split() + compiled:
+        shutil.copy(pyodide / name, served)
+    pip = [sys.executable, "-m", "pip", "-q"]
+    package = shutil.copytree(course, course.parent / "package")  # pip writes there
+    _run(*pip, "wheel", "--no-deps", "-w", served, package)
+    _run(
+        *(*pip, "download", "--no-deps", "--only-binary=:all:", "--platform=any"),
+        *("--python-version=3.12", "--ignore-requires-python", "-d", served),
+        *ADDED.split(),
+    )
+    kernel = SHARED / "@jupyterlite" / "pyodide-kernel-extension" / "static" / "pypi"
+    for name in KERNEL.split():
+        shutil.copy(sorted(kernel.glob(f"{name}-*.whl"))[-1], served)
+    wheels = [path for path in served.glob("*.whl") if path.name not in compiled]
+    lock.packages = kept
+    lock = add_wheels_to_spec(lock, sorted(wheels), served)
+    for known in lock.packages.values():
+        known.depends = list(map(canonicalize_name, known.depends))
+    lock.to_json(served / "pyodide-lock.json")
+    return sorted(lock.packages)
+
+
+def _run(*command: object, cwd: Path | None = None) -> None:
+    ran = subprocess.run(
+        list(map(str, command)),
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if ran.returncode:
+        raise SystemExit(ran.stdout.decode(errors="replace"))

