@@ -213,7 +213,8 @@ class Explorer(anywidget.AnyWidget):
         controls = {k: self.initial[k] for k in _CONTROLS if k in self.initial}
         pictures = [
             self._answer({"sentence": line} | controls)
-            | {"inputs": {"sentence": line}}  # no switches: they would ask Python
+            # No switches, and no other sentence to offer: they would ask Python.
+            | {"inputs": {"sentence": line}, "suggestion": ""}
             for line in lines  # as a box holds them
         ]
         if pictures[0]["error"]:

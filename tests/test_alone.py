@@ -112,6 +112,23 @@ def test_another_sentence_is_answered_in_words(opened):
     check(page, attend(DOG), head=1)
 
 
+def test_no_sentence_is_offered_that_is_not_in_the_file(opened):
+    def source(sentence):
+        if sentence == "unknown":
+            error = ValueError("unknown is not known")
+            error.suggestion = "another"
+            raise error
+        return layered(sentence)
+
+    page = opened(Explorer(source, LAYERED, examples=["unknown"]))
+    control(page, "combobox", "Examples").select_option("unknown")
+    assert message(page).startswith("unknown is not known")
+    assert not page.locator(".mha-message button").is_visible()
+    sentence_box(page).fill("another")
+    assert message(page).startswith(ONLY)
+    assert not page.locator(".mha-message button").is_visible()
+
+
 def test_layers_other_keys_and_shared_heads(opened):
     page = opened(Explorer(layered, LAYERED, layer=1, head=2, word=1))
     check(page, layered(LAYERED), layer=1, head=2, word=1)
