@@ -115,9 +115,11 @@ def use(page, explorer, sentence: str, controls: str) -> None:
     box.fill("")
     box.press_sequentially(sentence)
     if controls == "all heads":
-        until(check, explorer, attend(sentence), head=1, word=-1)
+        maps = attend(sentence)
+        word = maps.tokens.index("it")  # which was chosen before
+        until(check, explorer, maps, head=1, word=word)
         control(explorer, "radio", "Head 1 subject").click()
-        check(explorer, attend(sentence), word=-1)
+        check(explorer, maps, word=word)
     drag(page, control(explorer, "slider", "Temperature"), 1)
     control(explorer, "combobox", "Word").select_option("2")
 
@@ -134,7 +136,7 @@ def test_lesson(lab_server, chromium):
     page = open_notebook(chromium, lab_server, "03_multi_head_attention.ipynb")
     try:
         run_all(page)
-        explorer = page.locator(".mha-explorer")
+        explorer = page.locator(".mha-explorer").first
         use(page, explorer, "The dog slept because it was old", "all heads")
     finally:
         page.close()

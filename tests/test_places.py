@@ -27,7 +27,7 @@ def test_a_lesson(place):
     page = open_notebook(context, server, "03_multi_head_attention.ipynb")
     page.errors.clear()  # Notebook 7.6 reports one of its own
     run_all(page)
-    explorer = page.locator(".mha-explorer")
+    explorer = page.locator(".mha-explorer").first
     explorer.wait_for()
     use(page, explorer, "The dog slept because it was old", "all heads")
     folded = page.locator("p", has_text="The answer is: most of it.")
