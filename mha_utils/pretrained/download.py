@@ -56,6 +56,11 @@ def find_files() -> dict[str, bytes | mmap]:
     NoModelError
         If no source has the model.
     """
+    if sys.platform == "emscripten":  # Python in the browser
+        raise NoModelError(
+            f"The model {REPOSITORY} is not in the browser: it has 91 MB. Run this "
+            f"lesson on Binder or on your computer to ask the model itself."
+        )
     cache = cache_folder()
     failures = []
     # The last is where mha_utils.offline puts the model, for rooms without internet.

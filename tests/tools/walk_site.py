@@ -3,6 +3,8 @@
 ``python tests/tools/walk_site.py FOLDER [notebook ...]`` serves the folder that
 `.github/site/build.py` has filled, opens each lesson in JupyterLite, runs all of it,
 and compares what it says with what is stored. Only a website that passes is published.
+A lesson that needs the pretrained model is not compared: its answers are stored ones,
+rounded, or those of a tiny model. It must come to its end.
 """
 
 import contextlib
@@ -28,6 +30,7 @@ READY = """() => {
 }"""
 RUN = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
 READ = "() => JSON.stringify(window.jupyterapp.shell.currentWidget.content.model)"
+NO_MODEL = "is not in the browser"  # says the package, and stored answers stand in
 FONTS = "Matplotlib is building the font cache; this may take a moment.\n"
 
 
@@ -77,7 +80,8 @@ def run_lesson(page, path: Path) -> list[str]:
     for cell in fresh.cells:
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("text") != FONTS]
-    diff = differences(path.name, to_text(stored), to_text(fresh))
+    says = to_text(fresh)
+    diff = [] if NO_MODEL in says else differences(path.name, to_text(stored), says)
     diff += [f"{path.name} asks {url}" for url in page.foreign]
     return diff if done else [f"{path.name} stops at an error", *diff]
 
