@@ -74,6 +74,7 @@ class AttentionMaps:
 def _layers(weights: Any) -> NDArray:
     """Join a list of layers, and add the axes that one layer or one head lacks."""
     if isinstance(weights, (list, tuple)):
+        weights = weights or [None]  # sdpa gives as many layers as it has maps: none
         weights = [_array(layer) for layer in weights]
         if len({layer.shape for layer in weights}) > 1:
             shapes = ", ".join(str(layer.shape) for layer in weights)

@@ -107,6 +107,7 @@ def test_dropout_left_on_is_named():
     [
         (None, "returned no maps.*output_attentions=True.*eager"),
         ([None, None], "returned no maps"),
+        ((), "weights is None.*returned no maps.*attn_implementation='eager'"),
         (np.full((6, 16, 4, 3, 3), 1 / 3), "16 sentences.*one sentence at a time"),
         ([np.eye(3), np.full((2, 3, 3), 1 / 3)], r"differ: \(3, 3\), \(2, 3, 3\)"),
     ],
