@@ -26,6 +26,9 @@ from mha_utils.text import well_formed
 
 _FOLDER = Path(__file__).parent
 _CONTROLS = ("causal", "special", "temperature")  # that a source may ask for
+# Maps of one sentence, in bytes: 144 heads of 117 words. With 144 heads of 200 words
+# (23 MB) a page took seven times as long to appear as with 100 words (6 MB).
+_MOST_BYTES = 8_000_000
 _NOTHING = {
     "tokens": [],
     "keys": [],
@@ -85,7 +88,8 @@ class Explorer(anywidget.AnyWidget):
         The head whose map is subtracted; -1 for none.
     max_words : int
         Longer sentences are refused in words; above 30 letters and signs for each word
-        already before the maps are computed.
+        already before the maps are computed. A map is drawn cell by cell, and 300 words
+        have nine times the cells of 100. Maps above 8 MB are refused in any case.
 
     Attributes
     ----------
@@ -253,6 +257,7 @@ class Explorer(anywidget.AnyWidget):
                     f"This sentence has {most} words; the explorer draws at most "
                     f"{self._max_words}."
                 )
+            _need_small(maps)
             return answer | {
                 "tokens": maps.tokens,
                 "keys": maps.keys,
@@ -270,6 +275,22 @@ class Explorer(anywidget.AnyWidget):
         # answer, also when the kernel was interrupted.
         except (Exception, KeyboardInterrupt) as error:
             return answer | {"error": f"attend failed: {type(error).__name__}: {error}"}
+
+
+def _need_small(maps: AttentionMaps) -> None:
+    """Refuse maps that would stop the page, and say which part of them it draws."""
+    layers, heads, n_q, n_k = maps.weights.shape
+    if (size := 4 * maps.weights.size) <= _MOST_BYTES:
+        return
+    words = int((_MOST_BYTES / (4 * layers * heads)) ** 0.5)
+    advice = f"Give fewer words, at most {words} with so many heads"
+    if fit := _MOST_BYTES // (4 * n_q * n_k):
+        part = "layer" if fit >= heads else f"layer, :{fit}"
+        advice += f", or fewer heads: AttentionMaps(tokens, maps.weights[{part}])"
+    raise ValueError(
+        f"{layers * heads} maps of {n_q} x {n_k} words are {size / 1e6:.0f} MB; the "
+        f"explorer draws at most {_MOST_BYTES / 1e6:.0f} MB. {advice}."
+    )
 
 
 def _read(name: str) -> str:

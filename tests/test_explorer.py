@@ -172,6 +172,30 @@ def test_bad_arguments_are_named_and_leave_no_widget(options, message):
     assert len(ipywidgets.widgets.widget._instances) == before
 
 
+@pytest.mark.parametrize(
+    ("layers", "heads", "n", "part", "said"),
+    [
+        (12, 12, 512, np.s_[1, :7], "144 maps of 512 x 512 words are 151 MB; .* 8 MB"),
+        (12, 12, 200, np.s_[1], "at most 117 with so many heads, or fewer heads"),
+        (1, 1, 1500, None, "1 maps of 1500 x 1500 words are 9 MB.* 1414 .* heads[.]"),
+    ],
+)
+def test_maps_that_would_stop_the_page_are_refused(layers, heads, n, part, said):
+    """What the message advises is drawn, and no more than that."""
+    row = np.full((1, 1, 1, 1), 1 / n, np.float32)
+    weights, tokens = np.broadcast_to(row, (layers, heads, n, n)), ["a"] * n
+    with pytest.raises(ValueError, match=said) as refused:
+        Explorer(lambda sentence: AttentionMaps(tokens, weights), "a", max_words=n)
+    [words] = map(int, re.findall(r"at most (\d+) with", str(refused.value)))
+    assert 4 * layers * heads * words**2 <= 8e6 < 4 * layers * heads * (words + 1) ** 2
+    if part is None:
+        return
+    index = ", ".join(["layer", ":7"][: 1 + isinstance(part, tuple)])
+    assert f"AttentionMaps(tokens, maps.weights[{index}])." in str(refused.value)
+    few = AttentionMaps(tokens, weights[part])
+    assert len(Explorer(lambda sentence: few, "a", max_words=n).picture["weights"])
+
+
 def test_a_text_too_long_to_be_a_sentence_never_reaches_the_source():
     """Ten thousand signs can be ten thousand words, and their maps gigabytes."""
     asked = []
