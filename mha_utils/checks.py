@@ -83,13 +83,25 @@ def _run(
 
     A call of code in `closed` is refused, by its name there, however it was reached.
     """
+    own = getattr(answer, "__globals__", None)
+    empty: list[CodeType] = []  # the learner's other functions that returned None
 
-    def watch(frame: FrameType, event: str, _: Any) -> None:
-        if event == "call" and frame.f_code in closed:
+    def watch(frame: FrameType, event: str, result: Any) -> None:
+        code = frame.f_code
+        if event == "call" and code in closed:
             raise NotYetError(
                 f"Not yet: write it yourself: this exercise is about what "
-                f"{closed[frame.f_code]} does."
+                f"{closed[code]} does."
             )
+        is_other = frame.f_globals is own and code is not answer.__code__
+        # A generator that ends returns None, too; its name is <genexpr>.
+        if (
+            event == "return"
+            and result is None
+            and is_other
+            and code.co_name.isidentifier()
+        ):
+            empty.append(code)
 
     copies = {
         name: np.copy(a) if isinstance(a, np.ndarray) else a
@@ -97,18 +109,18 @@ def _run(
     }
     watching = sys.getprofile()
     try:
-        if closed:
-            sys.setprofile(watch)
+        sys.setprofile(watch)
         value = answer(*copies.values())
     except NotYetError:
         raise
     # The learner's own, whatever it is; an endless loop is interrupted.
     except (Exception, KeyboardInterrupt) as error:
-        raise NotYetError(_raised(error, answer, given)) from error
+        raise NotYetError(_raised(error, answer, given, empty)) from error
     finally:
         sys.setprofile(watching)
     if value is None:
-        raise NotYetError("Your turn: the function returns nothing yet.")
+        also = f" {_returned_nothing(empty[-1])}" if empty else ""
+        raise NotYetError(f"Your turn: the function returns nothing yet.{also}")
     for name, array in given.items():
         if not np.array_equal(copies[name], array):
             raise NotYetError(
@@ -118,8 +130,15 @@ def _run(
     return value
 
 
+def _returned_nothing(code: CodeType) -> str:
+    return f"Your {code.co_name} returned nothing: is it still to be written?"
+
+
 def _raised(
-    error: BaseException, answer: Callable[..., Any], given: dict[str, Any]
+    error: BaseException,
+    answer: Callable[..., Any],
+    given: dict[str, Any],
+    empty: list[CodeType],
 ) -> str:
     """Name the exception, the last line of the learner's that raised it, and why."""
     steps = [
@@ -134,6 +153,8 @@ def _raised(
     if isinstance(error, KeyboardInterrupt):
         return f"Stopped: your function was still running{line}Does a loop never end?"
     said = [f"The function was given {describe(given)}."] if given else []
+    raised = {frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)}
+    said += [_returned_nothing(code) for code in empty if code not in raised][-1:]
     if steps:
         step, frame = steps[-1]
         said += _hints(str(error), step.line or "", frame.f_locals)

@@ -68,6 +68,21 @@ def columns(matrix, num_heads):
     return np.split(matrix, num_heads, axis=1)
 
 
+def cut(matrix, num_heads):
+    return np.stack(columns(matrix, num_heads))
+
+
+def spread(matrix, num_heads, num_kv_heads):
+    """Repeat the columns of each key head for the query heads that share it."""
+    return np.hstack(
+        [
+            head
+            for head in columns(matrix, num_kv_heads)
+            for _ in range(num_heads // num_kv_heads)
+        ]
+    )
+
+
 def dealt(matrix, num_heads):
     """Reorder columns so that a cut side by side deals them out in turn."""
     return np.hstack([matrix[:, i::num_heads] for i in range(num_heads)])
@@ -116,6 +131,10 @@ def two_axes_transposed(z):
     return z.transpose(0, 1).reshape(z.shape[1], -1)
 
 
+def compared_in_pairs(scores):
+    return 1 / np.exp(scores[..., None, :] - scores[..., None]).sum(axis=-1)
+
+
 def dim_in_place_of_axis(scores):
     return np.exp(scores) / np.exp(scores).sum(dim=-1)
 
@@ -124,22 +143,37 @@ FORBIDDEN = {  # what a learner does with scores and a mask
     "a mask of your own": lambda s, m: masked(s, causal_mask(*m.shape)),
     "e^0 is 1": lambda s, m: s * m,
     "is not low enough": lambda s, m: np.where(m, s, -10),
+    "such a number is not low enough": lambda s, m: s - 10 * ~m,
     "turned round": lambda s, m: np.where(m, -1e9, s),
+    "is added as 0 and 1": lambda s, m: s + m,
 }
 
 
-def maps(x, w_q, w_k, num_heads, mask, forbid=masked):
+def weigh(scores, mask):
+    return exp_rows(masked(scores, mask))
+
+
+WEIGHED = {  # and how a learner makes weights of them
+    **{
+        says: lambda s, m, forbid=forbid: exp_rows(forbid(s, m))
+        for says, forbid in FORBIDDEN.items()
+    },
+    "comes after the softmax": lambda s, m: exp_rows(s) * m,
+}
+
+
+def maps(x, w_q, w_k, num_heads, mask, weigh=weigh):
     return np.stack(
         [
-            exp_rows(forbid(x @ q @ (x @ k).T / root(q), mask))
+            weigh(x @ q @ (x @ k).T / root(q), mask)
             for q, k in zip(columns(w_q, num_heads), columns(w_k, num_heads))
         ]
     )
 
 
-def layer(x, w_q, w_k, w_v, w_o, num_heads, mask, forbid=masked):
+def layer(x, w_q, w_k, w_v, w_o, num_heads, mask, weigh=weigh):
     values = [x @ v for v in columns(w_v, num_heads)]
-    weights = maps(x, w_q, w_k, num_heads, mask, forbid)
+    weights = maps(x, w_q, w_k, num_heads, mask, weigh)
     return np.hstack([a @ v for a, v in zip(weights, values)]) @ w_o
 
 
@@ -153,13 +187,13 @@ def reshaped(x, w_q, w_k, num_heads, mask, w_v=None):
     return weights, weights @ v
 
 
-def grouped(x, w_q, w_k, w_v, w_o, h, g, mask, shared=None, forbid=masked):
+def grouped(x, w_q, w_k, w_v, w_o, h, g, mask, shared=None, weigh=weigh):
     """A loop over the query heads; `shared(i)` says whose key and value each reads."""
     shared = shared or (lambda i: i // (h // g))
     of_key, of_value = shared if isinstance(shared, tuple) else (shared, shared)
     keys, values = columns(w_k, g), columns(w_v, g)
     weights = [
-        exp_rows(forbid(x @ q @ (x @ keys[of_key(i)]).T / root(q), mask))
+        weigh(x @ q @ (x @ keys[of_key(i)]).T / root(q), mask)
         for i, q in enumerate(columns(w_q, h))
     ]
     found = [a @ x @ values[of_value(i)] for i, a in enumerate(weights)]
@@ -237,6 +271,7 @@ def wrong_with_a_mask(mask):
             np.where(m, q @ k.T / root(k), -10)
         ),
         "is not low enough": lambda q, k, m: exp_rows(q @ k.T / root(k) - 10 * ~m),
+        "is added as 0 and 1": lambda q, k, m: exp_rows(q @ k.T / root(k) + m),
     }
     return [
         (says, lambda q, k, *m, way=way: way(q, k, mask(q, *m)))
@@ -562,11 +597,11 @@ ANSWERS = {
                 "about what scaled_dot_product_attention does",
                 (lambda q, k: scaled_dot_product_attention(q, k, k)[1]),
             ),
-            ("np.stack makes one", lambda q, k: [*right("weights", q, k)]),
+            ("np.stack(your_list) joins", lambda q, k: [*right("weights", q, k)]),
             ("return the one that is asked", lambda q, k: (q, k)),
             ("it is one number", lambda q, k: right("weights", q, k).sum()),
             ("Your turn", lambda q, k: None),
-            ("not list", lambda q, k: [[1.0]]),
+            ("list is not yet an array", lambda q, k: [[1.0]]),
             ("real numbers", lambda q, k: np.array("x")),
             ("not complex128", lambda q, k: (q @ k.T).astype(complex)),
             ("shape (5, 5), not (2, 4)", lambda q, k: np.ones((5, 5))),
@@ -1143,6 +1178,7 @@ ANSWERS = {
             ("keepdims=True keeps it", without_keepdims),
             ("keepdims=True keeps it", maximum_without_axis),
             ("NumPy's is axis", dim_in_place_of_axis),
+            ("a score of -inf gives NaN", compared_in_pairs),
             ("float16", lambda s: exp_rows(s).astype(np.float16)),
             ("rounded to 4 digits", lambda s: exp_rows(s).round(4)),
             ("Take np.exp", shifted(lambda s: s.max(axis=-1, keepdims=True), 2.718)),
@@ -1186,6 +1222,15 @@ ANSWERS = {
                 "a mask of your own",
                 lambda q, k, m: right("masked weights", q, k, causal_mask(*m.shape)),
             ),
+            *[
+                (
+                    says,
+                    lambda q, k, m, weigh=weigh: weigh(
+                        q @ k.swapaxes(-1, -2) / root(k), m
+                    ),
+                )
+                for says, weigh in WEIGHED.items()
+            ],
             (
                 "e^1000 is too large",
                 lambda q, k, m: (
@@ -1257,11 +1302,11 @@ ANSWERS = {
             *[
                 (
                     says,
-                    lambda x, q, k, v, m, forbid=forbid: (
-                        exp_rows(forbid(x @ q @ (x @ k).T / root(q), m)) @ (x @ v)
+                    lambda x, q, k, v, m, weigh=weigh: (
+                        weigh(x @ q @ (x @ k).T / root(q), m) @ (x @ v)
                     ),
                 )
-                for says, forbid in FORBIDDEN.items()
+                for says, weigh in WEIGHED.items()
             ],
         ],
     ),
@@ -1299,8 +1344,8 @@ ANSWERS = {
             ("maps are divided", lambda x, q, k, h, m: maps(x, q, k, h, m) / h),
             (".T turns all axes round", transposed),
             *[
-                (says, lambda *a, forbid=forbid: maps(*a, forbid=forbid))
-                for says, forbid in FORBIDDEN.items()
+                (says, lambda *a, weigh=weigh: maps(*a, weigh=weigh))
+                for says, weigh in WEIGHED.items()
             ],
         ],
     ),
@@ -1382,6 +1427,18 @@ ANSWERS = {
             ),
             ("left out", lambda *a: grouped(*a[:4], np.eye(len(a[4])), *a[5:])),
             ("output is divided", lambda *a: grouped(*a) / a[5]),
+            (
+                "maps are averaged",
+                lambda x, q, k, v, w, h, g, m: (
+                    np.hstack(
+                        list(
+                            maps(x, q, spread(k, h, g), h, m).mean(0)
+                            @ cut(x @ spread(v, h, g), h)
+                        )
+                    )
+                    @ w
+                ),
+            ),
             *[
                 (
                     says,
@@ -1403,8 +1460,8 @@ ANSWERS = {
             ],
             ("mask is missing", lambda *a: grouped(*a[:7], a[7] | True)),
             *[
-                (says, lambda *a, forbid=forbid: grouped(*a, forbid=forbid))
-                for says, forbid in FORBIDDEN.items()
+                (says, lambda *a, weigh=weigh: grouped(*a, weigh=weigh))
+                for says, weigh in WEIGHED.items()
             ],
         ],
     ),
@@ -1460,6 +1517,12 @@ ANSWERS = {
             ("written as 2", lambda *a: layer(*a[:5], 2, a[6])),
             ("output is divided", lambda *a: layer(*a) / a[5]),
             (
+                "maps are averaged",
+                lambda x, q, k, v, w, h, m: (
+                    np.hstack(list(maps(x, q, k, h, m).mean(0) @ cut(x @ v, h))) @ w
+                ),
+            ),
+            (
                 "√d_v",
                 lambda x, q, k, v, w, h, m: layer(
                     x, q * root(q) / root(v), k, v, w, h, m
@@ -1472,8 +1535,8 @@ ANSWERS = {
                 ),
             ),
             *[
-                (says, lambda *a, forbid=forbid: layer(*a, forbid=forbid))
-                for says, forbid in FORBIDDEN.items()
+                (says, lambda *a, weigh=weigh: layer(*a, weigh=weigh))
+                for says, weigh in WEIGHED.items()
             ],
             ("mask is missing", lambda *a: layer(*a[:6], a[6] | True)),
             (
@@ -1619,6 +1682,32 @@ def test_an_interrupted_loop_says_where_it_was(capsys):
     said = capsys.readouterr().out
     assert said.startswith("Stopped: your function was still running")
     assert "raise KeyboardInterrupt  # as" in said
+
+
+def my_weights_to_come(query, key, mask):
+    return None
+
+
+def test_an_own_function_that_returned_nothing_is_named(capsys):
+    def answer(x, w_q, w_k, w_v, mask):
+        return my_weights_to_come(x @ w_q, x @ w_k, mask) @ (x @ w_v)
+
+    check("self-attention", answer)
+    said = capsys.readouterr().out
+    assert "Your my_weights_to_come returned nothing: is it still to be wri" in said
+    check("masked weights", lambda *given: my_weights_to_come(*given))
+    said = capsys.readouterr().out
+    assert said.startswith("Your turn: the function returns nothing yet. Your my_weig")
+
+
+def test_only_own_functions_that_returned_nothing_are_named(capsys):
+    def fails(query):
+        raise ValueError("no")
+
+    check("weights", lambda q, k: fails(q))
+    check("weights", lambda q, k: sum(row for row in q) @ k)
+    check("weights", lambda q, k: None)
+    assert "returned nothing" not in capsys.readouterr().out
 
 
 def test_a_result_instead_of_a_function(capsys):

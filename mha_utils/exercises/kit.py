@@ -159,12 +159,17 @@ def _real_array(value: Any, expected: NDArray) -> NDArray:
     value = _without_torch(value)
     if isinstance(value, (int, float)):
         value = np.asarray(value)
+    if isinstance(value, list) and expected.ndim:
+        raise NotYetError(
+            "Not yet: your list is not yet an array. np.stack(your_list) joins its "
+            "parts into one."
+        )
     if isinstance(value, (list, tuple)):
         many = "It holds several: return the one that is asked for."
-        parts = "np.stack makes one of its parts." if expected.ndim else "One number."
         raise NotYetError(
             f"Not yet: return one NumPy array of real numbers, not "
-            f"{type(value).__name__}. {many if isinstance(value, tuple) else parts}"
+            f"{type(value).__name__}. "
+            f"{many if isinstance(value, tuple) else 'One number.'}"
         )
     if not isinstance(value, (np.ndarray, np.generic)) or value.dtype.kind not in "fiu":
         kind = getattr(value, "dtype", type(value).__name__)
@@ -297,41 +302,53 @@ def _largest_is_one(scores: NDArray) -> NDArray:
     return np.exp(scores - scores.max(axis=-1, keepdims=True))
 
 
-def mask_mistakes(
-    allow: Callable[..., NDArray], low: tuple[float, ...] = FINITE
-) -> Mistakes:
-    """Return what goes wrong with a mask; ``allow(scores, *mask)`` is where it is True.
+def weigh(scores: NDArray, mask: NDArray) -> NDArray:
+    """Turn scores and a mask into weights."""
+    return softmax(masked(scores, mask))
 
-    In place of -inf a learner may put a number that is not `low` enough. A row with
-    nothing to attend to comes out as zeros here.
+
+def mask_mistakes(
+    by: Way,
+    allow: Callable[..., NDArray] = lambda scores, mask: mask,
+    low: tuple[float, ...] = FINITE,
+) -> Mistakes:
+    """Return what goes wrong with a mask.
+
+    ``by(*arguments, weigh=...)`` does the exercise with other weights from scores and
+    mask, and ``allow(scores, *mask)`` is where the mask is True. In place of -inf a
+    learner may put a number that is not `low` enough. A row with nothing to attend to
+    comes out as zeros here.
     """
 
-    def filled(fill: float, turned: bool = False) -> Way:
-        return lambda q, k, *m: softmax(
-            np.where(allow(scores(q, k), *m) != turned, scores(q, k), fill)
-        )
+    def weighed(way: Way) -> Way:
+        return lambda *a: by(*a, weigh=lambda s, *m: way(s, allow(s, *m)))
+
+    def filled(fill: float) -> Way:
+        return weighed(lambda s, m: softmax(np.where(m, s, fill)))
 
     def added(fill: float) -> Way:
-        return lambda q, k, *m: softmax(scores(q, k) + fill * ~allow(scores(q, k), *m))
+        return weighed(lambda s, m: softmax(s + fill * ~m))
 
     return {
         "the mask is missing: forbidden words still get weight.": (
-            lambda q, k, *m: softmax(scores(q, k))
+            weighed(lambda s, m: softmax(s))
         ),
         "the mask comes after the softmax, so rows no longer add up to 1.": (
-            lambda q, k, *m: softmax(scores(q, k)) * allow(scores(q, k), *m)
+            weighed(lambda s, m: softmax(s) * m)
         ),
         "the mask is turned round: True means may attend.": (
-            filled(-np.inf, turned=True),
-            filled(-1e9, turned=True),
-            lambda q, k, *m: softmax(scores(q, k) - 1e9 * allow(scores(q, k), *m)),
+            weighed(lambda s, m: weigh(s, ~m)),
+            weighed(lambda s, m: softmax(np.where(m, -1e9, s))),
+            weighed(lambda s, m: softmax(s - 1e9 * m)),
         ),
         "forbidden scores are set to 0, and e^0 is 1. It takes -inf.": (
-            lambda q, k, *m: softmax(scores(q, k) * allow(scores(q, k), *m))
+            weighed(lambda s, m: softmax(s * m))
         ),
+        "the mask is added as 0 and 1, which forbids nothing. Forbidden scores take "
+        "-inf.": weighed(lambda s, m: softmax(s + m)),
         FINITE_MASK: (
             *(filled(fill) for fill in low),
-            *(added(fill) for fill in FINITE),
+            *(added(fill) for fill in FINITE if fill < -1),  # -1 is the mask itself
         ),
     }
 

@@ -44,7 +44,10 @@ CAUSAL_WEIGHTS = Exercise(
     right=_causal_weights,
     inputs=[sample((n, d), (n, d)) for n, d in ((2, 3), (5, 4), (4, 7))],
     mistakes={
-        **mask_mistakes(lambda scores: causal_mask(*scores.shape)),
+        **mask_mistakes(
+            lambda q, k, *, weigh: weigh(scores(q, k)),
+            allow=lambda scores: causal_mask(*scores.shape),
+        ),
         "a word may see itself too: the diagonal is allowed.": (
             lambda q, k: softmax(masked(scores(q, k), np.tri(len(q), len(k), -1) > 0))
         ),

@@ -10,7 +10,6 @@ from mha_utils.attention import causal_mask, merge_heads, softmax, split_heads
 from mha_utils.exercises.kit import (
     COARSE_E,
     FINITE,
-    FINITE_MASK,
     NEARLY_E,
     PACKAGE,
     Exercise,
@@ -29,6 +28,7 @@ from mha_utils.exercises.kit import (
     scores,
     softmax_mistakes,
     softmax_of_all,
+    weigh,
 )
 
 _OWN_MASK = "this is a mask of your own, a causal one. Take the mask that is given."
@@ -47,6 +47,13 @@ _FAR_APART = np.array(
         [0.0, 900.0, 1000.0, 950.0],  # far above its smallest, not its mean
     ]
 )
+_WITH_FORBIDDEN = np.array([[0.5, -np.inf, 1.5], [-np.inf, -np.inf, 2.0]])
+
+
+def _nan_for_forbidden(scores: NDArray) -> NDArray:
+    """Return NaN in place of the weight of -inf. A mistake."""
+    forbidden = scores == -np.inf
+    return np.where(forbidden, np.nan, softmax(scores))
 
 
 def _less(offset: Callable[..., NDArray]) -> Way:
@@ -60,7 +67,7 @@ SOFTMAX = Exercise(
     right=_softmax,
     inputs=[
         *[sample((2, 3)), sample((3, 2, 4)), (3 * sample((5, 4))[0],)],
-        *[(_FAR_APART[:, :3],), sample((5,))],
+        *[(_FAR_APART[:, :3],), sample((5,)), (_WITH_FORBIDDEN,)],
     ],
     mistakes={
         "each column adds up to 1. It must be each row: the last axis.": tuple(
@@ -79,6 +86,11 @@ SOFTMAX = Exercise(
         ),
         "right for small scores, but e^1000 is too large for a number. Subtract "
         "the largest score of each row first: that changes no weight.": plain_softmax,
+        "right for numbers, but a score of -inf gives NaN. Its weight must be 0: in "
+        "step 2 it stands for a forbidden word.": (
+            _nan_for_forbidden,
+            lambda s: np.where(s.min(axis=-1, keepdims=True) > -np.inf, softmax(s), 0),
+        ),
         "you subtract the largest score of all rows. A row far below it becomes 0/0. "
         "Subtract each row's own largest score.": _less(np.max),
         "you subtract the row's mean. A score far above it is still too large for e. "
@@ -112,7 +124,7 @@ SOFTMAX = Exercise(
 
 def _masked_weights(query: NDArray, key: NDArray, mask: NDArray) -> NDArray:
     """From query (..., n_q, d_k), key and a mask to the weights (..., n_q, n_k)."""
-    return softmax(masked(scores(query, key), mask))
+    return weigh(scores(query, key), mask)
 
 
 def _far_apart(n_q: int, n_k: int) -> tuple[NDArray, ...]:
@@ -134,7 +146,7 @@ MASKED_WEIGHTS = Exercise(
     ],
     mistakes={
         **mask_mistakes(
-            lambda scores, mask: mask,
+            lambda q, k, mask, *, weigh: weigh(scores(q, k), mask),
             low=(*FINITE, -20.0, -50.0, -99.0, -100.0, -999.0, -1000.0),
         ),
         _OWN_MASK: lambda q, k, mask: _masked_weights(q, k, causal_mask(*mask.shape)),
@@ -166,37 +178,21 @@ def _self_attention_by(
     mask: NDArray,
     *,
     scale: float | None = None,
-    forbid: Callable = masked,
+    weigh: Callable = weigh,
 ) -> NDArray:
     """Return z, with room for a mistake in scale and mask."""
     query, key, value = x @ w_q, x @ w_k, x @ w_v
     scale = key.shape[-1] ** -0.5 if scale is None else scale
-    return softmax(forbid(query @ key.T * scale, mask)) @ value
+    return weigh(query @ key.T * scale, mask) @ value
 
 
-def _filled(scores: NDArray, mask: NDArray, low: float) -> NDArray:
-    return np.where(mask, scores, low)
-
-
-def _forbid_mistakes(by: Way) -> Mistakes:
-    """Return wrong masks, by a function that takes ``forbid(scores, mask)``."""
-
-    def with_mask(forbid: Callable[..., NDArray]) -> Way:
-        return lambda *a: by(*a, forbid=forbid)
-
+def _mask_mistakes(by: Way) -> Mistakes:
+    """Return wrong masks, by a function that takes ``weigh(scores, mask)``."""
     return {
-        "the mask is missing.": with_mask(lambda scores, mask: scores),
-        "the mask is turned round: True means may attend.": (
-            with_mask(lambda scores, mask: masked(scores, ~mask)),
-            with_mask(lambda scores, mask: scores - 1e9 * mask),
+        **mask_mistakes(by),
+        _OWN_MASK: lambda *a: by(
+            *a, weigh=lambda scores, mask: weigh(scores, causal_mask(*mask.shape))
         ),
-        _OWN_MASK: with_mask(
-            lambda scores, mask: masked(scores, causal_mask(*mask.shape))
-        ),
-        "forbidden scores are set to 0, and e^0 is 1. It takes -inf.": (
-            with_mask(lambda scores, mask: scores * mask)
-        ),
-        FINITE_MASK: tuple(with_mask(partial(_filled, low=low)) for low in FINITE),
     }
 
 
@@ -215,7 +211,7 @@ SELF_ATTENTION = Exercise(
         for n, d, d_k, d_v in ((3, 5, 4, 2), (4, 7, 3, 6), (5, 3, 2, 4))
     ],
     mistakes={
-        **_forbid_mistakes(_self_attention_by),
+        **_mask_mistakes(_self_attention_by),
         **scale_mistakes(
             _self_attention_by,
             {
@@ -296,12 +292,12 @@ def _maps_by(
     *,
     split: Callable = split_heads,
     scale: float | None = None,
-    forbid: Callable = masked,
+    weigh: Callable = weigh,
 ) -> NDArray:
     """Return the maps, with room for a mistake in each step."""
     query, key = split(x @ w_q, num_heads), split(x @ w_k, num_heads)  # (h, n, d_k)
     scale = key.shape[-1] ** -0.5 if scale is None else scale
-    return softmax(forbid(query @ key.swapaxes(1, 2) * scale, mask))
+    return weigh(query @ key.swapaxes(1, 2) * scale, mask)
 
 
 _SIZES: dict[str, Callable[..., float]] = {
@@ -312,6 +308,13 @@ _SIZES: dict[str, Callable[..., float]] = {
     "num_heads": lambda x, w_q, *a: _num_heads(a),
     "√n": lambda x, w_q, *_: len(x) ** 0.5,
 }
+_AVERAGED = "the maps are averaged over the heads: no head has this map."
+
+
+def _averaged(scores: NDArray, mask: NDArray) -> NDArray:
+    return weigh(scores, mask).mean(axis=0)
+
+
 _LAYER_INPUTS = [  # the first as in a library: d_k = d_v = d / h
     (*_regular_input(n, d, d_k, d_v, h), h, sample_mask(n, n))
     for n, d, d_k, d_v, h in ((4, 6, 2, 2, 3), (5, 7, 3, 2, 4), (7, 5, 2, 4, 3))
@@ -337,11 +340,9 @@ MAPS = Exercise(
             lambda *a: _maps(*a)[:2],
         ),
         **scale_mistakes(_maps_by, _SIZES),
-        **_forbid_mistakes(_maps_by),
+        **_mask_mistakes(_maps_by),
         "query and key are swapped.": lambda x, q, k, h, mask: _maps(x, k, q, h, mask),
-        "the maps are averaged over the heads: no head has this map.": (
-            lambda *a: _maps(*a).mean(axis=0)
-        ),
+        _AVERAGED: lambda *a: _maps_by(*a, weigh=_averaged),
         "the maps are divided by the number of heads. Each row adds up to 1.": (
             lambda *a: _maps(*a) / _num_heads(a)
         ),
@@ -426,11 +427,11 @@ def _layer_by(
     split: Callable = split_heads,
     merge: Callable = merge_heads,
     scale: float | None = None,
-    forbid: Callable = masked,
+    weigh: Callable = weigh,
 ) -> NDArray:
     """Return the output, with room for a mistake in each step."""
     weights = _maps_by(
-        x, w_q, w_k, num_heads, mask, split=split, scale=scale, forbid=forbid
+        x, w_q, w_k, num_heads, mask, split=split, scale=scale, weigh=weigh
     )
     z = weights @ split(x @ w_v, num_heads)  # (h, n, d_v)
     return merge(z) @ w_o
@@ -474,7 +475,8 @@ LAYER = Exercise(
         "the output is divided by the number of heads. Their parts add up.": (
             lambda *a: _layer(*a) / _num_heads(a)
         ),
-        **_forbid_mistakes(_layer_by),
+        _AVERAGED: lambda *a: _layer_by(*a, weigh=_averaged),
+        **_mask_mistakes(_layer_by),
         "query and key are swapped.": (
             lambda x, q, k, v, o, h, mask: _layer(x, k, q, v, o, h, mask)
         ),
@@ -530,14 +532,14 @@ def _grouped_by(
     share_values: Callable = _in_rows,
     split: Callable = split_heads,
     scale: float | None = None,
-    forbid: Callable = masked,
+    weigh: Callable = weigh,
 ) -> NDArray:
     """Return the output, with room for a mistake in each step."""
     query = split(x @ w_q, num_heads)  # (h, n, d_k)
     key = share_keys(split(x @ w_k, num_kv_heads), num_heads)  # (h, n, d_k)
     value = share_values(split(x @ w_v, num_kv_heads), num_heads)  # (h, n, d_v)
     scale = key.shape[-1] ** -0.5 if scale is None else scale
-    weights = softmax(forbid(query @ key.swapaxes(1, 2) * scale, mask))
+    weights = weigh(query @ key.swapaxes(1, 2) * scale, mask)
     return merge_heads(weights @ value) @ w_o
 
 
@@ -596,6 +598,7 @@ GROUPED_LAYER = Exercise(
         "the output is divided by the number of heads. Their parts add up.": (
             lambda *a: _grouped_layer(*a) / a[5]
         ),
+        _AVERAGED: lambda *a: _grouped_by(*a, weigh=_averaged),
         **scale_mistakes(
             _grouped_by,
             {
@@ -607,7 +610,7 @@ GROUPED_LAYER = Exercise(
                 "√(h·d_k), of all heads together": lambda x, q, *_: q.shape[-1] ** 0.5,
             },
         ),
-        **_forbid_mistakes(_grouped_by),
+        **_mask_mistakes(_grouped_by),
     },
     closed=PACKAGE,
 )
