@@ -19,9 +19,6 @@ PARTS = {
 }
 """The parts that can be marked, in the order in which a layer does them."""
 
-_SHARED = (
-    "each head's own Q = x W_Q, and {} K = x W_K and V = x W_V, shared by heads in turn"
-)
 _LEFT = {"words": 0.1, "project": 1.2, "attend": 2.6, "concatenate": 5.0, "w_o": 6.6}
 _WIDE = {"words": 0.8, "project": 1.1, "attend": 2.1, "concatenate": 1.3, "w_o": 0.8}
 _WIDTH, _ROW, _TOP = 7.5, 1.25, 0.15  # inches
@@ -61,7 +58,7 @@ def show_layer(
     need_equal_groups(num_heads, g)
     drawn = range(num_heads) if num_heads <= 4 else (0, 1, num_heads - 1)
     height = 2 * _TOP + _ROW * len(drawn)
-    parts = PARTS | ({"project": _SHARED.format(g)} if g < num_heads else {})
+    parts = PARTS | ({"project": _shared(num_heads, g)} if g < num_heads else {})
     marked = f" Marked: {parts[mark]}." if mark else ""
     alt = f"A layer of {num_heads} heads: {'; '.join(parts.values())}.{marked}"
     figure = Picture(alt=alt, figsize=(_WIDTH, height), layout="none")
@@ -96,6 +93,14 @@ def show_layer(
         _arrow(ax, "project", y, "attend", y, color)
         _arrow(ax, "attend", y, "concatenate", y, color)
     return figure
+
+
+def _shared(num_heads: int, num_kv_heads: int) -> str:
+    said = "each head's own Q = x W_Q, and {} of K = x W_K and V = x W_V, {}"
+    if num_kv_heads == 1:
+        return said.format("1 pair", "shared by all heads")
+    together = f"each shared by {num_heads // num_kv_heads} neighbouring heads"
+    return said.format(f"{num_kv_heads} pairs", together)
 
 
 def _box(

@@ -55,7 +55,15 @@ def test_heads_that_share_say_whose_keys_they_read():
     own = [text for text in texts(picture) if text.startswith("Q =")]
     assert [text.count("K = x W_K") for text in own] == [1, 0, 1, 0]
     assert own[1].endswith("of head 1") and own[3].endswith("of head 3")
-    assert picture.alt.count("each head's own Q = x W_Q, and 2 K = x W_K") == 2
+    told = (
+        "each head's own Q = x W_Q, and 2 pairs of K = x W_K and V = x W_V, each "
+        "shared by 2 neighbouring heads"
+    )
+    assert picture.alt.count(told) == 2
+    assert "each shared by 3 neighbouring" in show_layer(6, num_kv_heads=2).alt
+    assert "1 pair of K = x W_K and V = x W_V, shared by all heads" in (
+        show_layer(4, num_kv_heads=1).alt
+    )
     assert texts(show_layer(3, num_kv_heads=3)) == texts(show_layer(3))
     with pytest.raises(ValueError, match="4 heads cannot share 3"):
         show_layer(4, num_kv_heads=3)
