@@ -21,9 +21,12 @@
 // all that is shown, one value, which only `render` replaces:
 //   maps    the words and weights of a sentence, as `readPicture` returns them
 //   choice  which layer, head and word is looked at, and the head to compare with
-//   cell    [row, column] under the pointer, or null
+//   view    what Python does not share: whether the line of the map that is told is a
+//           column (`byKey`) and of which `key`, whether lines of `all` heads are
+//           drawn, and which heads are `hidden` then
+//   cell    [row, column] under the pointer, or null; of a word of the text one is null
 //   place   where things stand in the drawing, as `layout` returns it, and the labels
-//   said    the row of the chosen word, or that cell, in words
+//   said    the chosen line, or that cell, in words
 // A part keeps in `drawn` the scene that it drew last, and draws again what depends on
 // a value that has been replaced since. A choice repaints the map; only the frame and
 // the lines are built again. Rows are the nq words that look (queries), columns the nk
@@ -33,7 +36,9 @@ const SVG = "http://www.w3.org/2000/svg";
 const FONT = 14; // px at 100 %, the smallest text drawn
 const FAMILY = 'system-ui, "Segoe UI", "Helvetica Neue", sans-serif';
 const INK = "#1a1a1a", ACCENT = "#0b5cad";
+const AHEAD = 46; // px at 100 %, of numbers that stand where the lines begin
 const SMALLEST = 0.005; // a smaller share has no line and is not told
+const FIRST_VIEW = { byKey: false, key: -1, all: false, hidden: [] };
 
 // ---- numbers and words
 const between = (low, value, high) => Math.max(low, Math.min(high, value));
@@ -82,12 +87,14 @@ export function choose({ layer, head, compare, word }, maps) {
 
 // The word that gives most of its attention to other words of the sentence.
 function worthSeeing(maps, { layer, head }) {
-  const { nq, nk, words, keys } = maps, same = words.join() === keys.join();
+  const { nq, nk, words, keys } = maps, same = areSame(maps);
   const others = range(nk).filter((j) => isWord(keys[j]));
   const given = range(nq).map((i) => !isWord(words[i]) ? -1 : others.reduce(
     (sum, j) => sum + (same && i === j ? 0 : weightAt(maps, layer, head, i, j)), 0));
   return given.indexOf(Math.max(...given));
 }
+
+const areSame = ({ words, keys }) => words.join() === keys.join();
 
 // Where a word is that was at a place of another sentence: -1 if it is not there.
 export const placeOf = (word, place, { words }) =>
@@ -108,26 +115,71 @@ const headName = ({ headNames }, head) =>
 const fullName = (maps, layer, head) =>
   (maps.numLayers > 1 ? `Layer ${layer + 1}, head ` : "Head ") + headName(maps, head);
 
-// The row of the chosen word, or the cell under the pointer, as a sentence.
-export function sayRow({ maps, choice, cell }) {
-  const { layer, head, compare } = choice;
-  const i = cell ? cell[0] : choice.word;
-  const name = (j) => isolate(maps.keys[j]), asks = isolate(maps.words[i]);
-  const size = (j) => Math.abs(valueAt(maps, choice, i, j));
-  const told = cell
+// The line of the map that is told: the row of a word that looks, or the column of a
+// key, under the pointer or else chosen. Its values are shares of the `others`.
+function lineOf({ maps, choice, view: { byKey, key }, cell }) {
+  const { words, keys } = maps;
+  return byKey
+    ? { byKey, at: cell?.[1] ?? key, own: keys, others: words }
+    : { byKey, at: cell?.[0] ?? choice.word, own: words, others: keys };
+}
+const valuesOf = ({ byKey, at, others }, maps, choice) =>
+  others.map((_, k) => valueAt(maps, choice, ...(byKey ? [k, at] : [at, k])));
+const isCell = (cell) => cell !== null && !cell.includes(null);
+const mostly = (values) => { // places of the largest values, from the largest on
+  const size = (k) => Math.abs(values[k]);
+  return range(values.length).sort((a, b) => size(b) - size(a));
+};
+
+// Lines of all heads are drawn where there are some, but no more than one can tell
+// apart, and no other head is subtracted.
+const hasManyHeads = ({ maps: { numHeads }, choice }) =>
+  numHeads > 1 && numHeads <= 12 && choice.compare < 0;
+const headsDrawn = (scene) =>
+  range(scene.maps.numHeads).filter((head) => !scene.view.hidden.includes(head));
+const drawsAll = (scene) => scene.view.all && hasManyHeads(scene);
+
+// The line that is told, or the cell under the pointer, as a sentence.
+export function sayLine(scene) {
+  const { maps, choice, view, cell } = scene, { layer, head, compare } = choice;
+  const single = isCell(cell);
+  if (drawsAll(scene) && !single) return sayAll(scene);
+  const line = lineOf(single ? { ...scene, view: FIRST_VIEW } : scene);
+  const byKey = view.byKey && !single, own = isolate(line.own[line.at]);
+  const values = valuesOf(line, maps, choice);
+  const told = single
     ? [cell[1]]
-    : range(maps.nk)
-        .sort((a, b) => size(b) - size(a))
+    : mostly(values)
         .slice(0, 3)
-        .filter((j, k) => k === 0 || size(j) >= SMALLEST);
-  const shares = told
-    .map((j) => `${digits(valueAt(maps, choice, i, j), cell ? 3 : 2)} to ${name(j)}`)
-    .join(", ");
-  return compare < 0
-    ? `${fullName(maps, layer, head)}: ${asks} gives ` +
-        `${shares.replace(" to ", " of its attention to ")}.`
-    : `${asks}: head ${headName(maps, head)} minus head ` +
-        `${headName(maps, compare)} is ${shares}.`;
+        .filter((k, place) => place === 0 || Math.abs(values[k]) >= SMALLEST);
+  const say = (to, first) => told.map((k, place) =>
+    `${digits(values[k], single ? 3 : 2)}${place ? "" : first} ${to} ` +
+    isolate(line.others[k])).join(", ");
+  if (compare >= 0)
+    return `${own}: head ${headName(maps, head)} minus head ` +
+      `${headName(maps, compare)} is ${say(byKey ? "from" : "to", "")}.`;
+  return `${fullName(maps, layer, head)}: ${own} ` + (byKey
+    ? `gets ${say("of", " of the attention")}.`
+    : `gives ${say("to", " of its attention")}.`);
+}
+
+function sayAll(scene) {
+  const { maps, choice } = scene, line = lineOf(scene), { byKey, others } = line;
+  const told = headsDrawn(scene).map((head) => {
+    const values = valuesOf(line, maps, { ...choice, head }), [most] = mostly(values);
+    return `${headName(maps, head)} ${byKey ? "gets" : "gives"} ` +
+      `${digits(values[most], 2)} ${byKey ? "from" : "to"} ${isolate(others[most])}`;
+  });
+  const layer = maps.numLayers > 1 ? `Layer ${choice.layer + 1}, all` : "All";
+  const heads = told.join(", ") || "none is drawn";
+  return `${layer} heads, ${isolate(line.own[line.at])}: ${heads}.`;
+}
+
+// Black or white, whichever has the larger contrast: at least 4.5, as WCAG 2 counts.
+function inkOn(color) {
+  const [r, g, b] = color.map((byte) =>
+    byte <= 10 ? byte / 3294 : ((byte / 255 + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
 }
 
 // ---- colours: 256 steps of three bytes for each kind of map, and one for each head
@@ -140,6 +192,8 @@ export function readColors({ weights, difference, heads }) {
   const step = (value) => between(0, Math.floor(value * 256), 255);
   return {
     bytesOf: (weight) => bytes[step(weight)],
+    inks: new Map(
+      [...bytes, ...steps(difference)].map((color) => [`rgb(${color})`, inkOn(color)])),
     table: ({ compare }) => (compare < 0 ? weightColors : differenceColors),
     ofCell: (value, { compare }) =>
       compare < 0 ? weightColors[step(value)] : differenceColors[step((value + 1) / 2)],
@@ -185,7 +239,7 @@ export function layout({ nq, nk, wide, wideKey, glance, room, projector }) {
       end + after,
       left + scale + caption,
     ),
-    height: Math.max(bottom, rows + nk * side) + 36,
+    height: Math.max(bottom, rows + (beside ? nk : Math.max(nq, nk)) * side) + 36,
   };
 }
 
@@ -249,7 +303,7 @@ function arrange(maps, room, projector) {
 }
 
 // ---- the controls above: what is asked of the kernel, and what is looked at
-function makeControls({ examples, ask, pick }) {
+function makeControls({ examples, ask, pick, pickLine }) {
   const sentence = make("input", {
     type: "text", dir: "auto", spellcheck: "false", autocomplete: "off",
     maxlength: 20000,
@@ -265,7 +319,11 @@ function makeControls({ examples, ask, pick }) {
   const titles = { layer: "Layer", head: "Head", compare: "Minus", word: "Word" };
   const selects = Object.entries(titles).map(([name, text]) => {
     const select = make("select");
-    select.addEventListener("input", () => pick({ [name]: Number(select.value) }));
+    select.addEventListener("input", () => {
+      const value = Number(select.value);
+      if (name === "word") pickLine(value);
+      else pick({ [name]: value });
+    });
     return { name, select, label: labelled(text, select) };
   });
   const switches = ["causal", "special"].map((name) => {
@@ -319,15 +377,16 @@ function makeControls({ examples, ask, pick }) {
 
   let drawn = {};
   function draw(scene) {
-    const { maps, choice } = scene, { numLayers, numHeads } = maps;
-    if (differ(drawn, scene, "maps")) {
+    const { maps, choice, view } = scene, { numLayers, numHeads } = maps;
+    if (differ(drawn, scene, "maps") || drawn.view.byKey !== view.byKey) {
+      const told = view.byKey ? maps.keys : maps.words;
       sentence.setAttribute("aria-invalid", maps.isError);
       const heads = range(numHeads).map((head) => [head, headName(maps, head)]);
       const options = {
         layer: range(numLayers).map((layer) => [layer, layer + 1]),
         head: heads,
         compare: [[-1, "none"], ...heads],
-        word: maps.words.map((word, i) => [i, `${i + 1} ${word}`]),
+        word: told.map((word, i) => [i, `${i + 1} ${word}`]),
       };
       const counts = { layer: numLayers, head: numHeads, compare: numHeads, word: 2 };
       for (const { name, select, label } of selects) {
@@ -337,11 +396,64 @@ function makeControls({ examples, ask, pick }) {
         );
       }
     }
-    if (differ(drawn, scene, "maps", "choice"))
-      for (const { name, select } of selects) select.value = choice[name];
+    if (differ(drawn, scene, "maps", "choice", "view"))
+      for (const { name, select } of selects)
+        select.value = name === "word" && view.byKey ? view.key : choice[name];
     drawn = scene;
   }
   return { node, draw, showInputs, say, news, free: () => { drawn = {}; } };
+}
+
+// ---- how it is looked at: along a row or a column, with the chosen head or all
+function makeLook({ colors, see, turn }) {
+  const direction = make("select", {},
+    make("option", { value: "row" }, "what the word looks at"),
+    make("option", { value: "column" }, "who looks at the word"));
+  const all = make("input", { type: "checkbox" });
+  const offered = labelled("Lines of all heads", all);
+  const heads = make("span", {
+    class: "mha-drawn", role: "group", "aria-label": "Heads drawn",
+  });
+  const look = labelled("Look", direction, "mha-look");
+  const node = make("span", { class: "mha-view" }, look, offered, heads);
+  let drawn = {};
+  direction.addEventListener("input", () => turn(direction.value === "column"));
+  all.addEventListener("input", () => see({ all: all.checked }));
+
+  function build({ maps }) {
+    heads.replaceChildren(...range(maps.numHeads).map((head) => {
+      const box = make("input", { type: "checkbox", "aria-label": headName(maps, head) });
+      const label = make("label", { title: headName(maps, head) }, box, `${head + 1}`);
+      box.style.accentColor = label.style.borderColor = colors.ofHead({ head });
+      box.addEventListener("input", () => {
+        const others = drawn.view.hidden.filter((other) => other !== head);
+        see({ hidden: box.checked ? others : [...others, head] });
+      });
+      return label;
+    }));
+  }
+
+  function draw(scene) {
+    const { maps, view } = scene;
+    if (differ(drawn, scene, "maps")) {
+      const focused = [...heads.children].findIndex((label) =>
+        label.contains(document.activeElement));
+      build(scene);
+      heads.children[focused]?.firstChild.focus({ preventScroll: true });
+    }
+    if (differ(drawn, scene, "maps", "choice", "view")) {
+      display(look, maps.nq);
+      display(offered, hasManyHeads(scene));
+      display(heads, drawsAll(scene));
+      direction.value = view.byKey ? "column" : "row";
+      all.checked = view.all;
+      [...heads.children].forEach(({ firstChild: box }, head) => {
+        box.checked = !view.hidden.includes(head);
+      });
+    }
+    drawn = scene;
+  }
+  return { node, draw, free: () => { drawn = {}; } };
 }
 
 // ---- asking the kernel: one question at a time, and then the latest one
@@ -547,8 +659,104 @@ function makeGlance({ colors, pick }) {
   return { node, draw, free };
 }
 
+// ---- the sentence as text to read: the words that are told, shaded by their shares
+// Where the keys are other words they stand below, and what is shaded is the others.
+function makeText({ colors, point, pickLine }) {
+  const OTHER = { tabindex: "-1", "aria-selected": "false" };
+  const node = make("div", { class: "mha-text" });
+  let drawn = {}, told = [], shaded = [], shades = []; // words of which lines are told
+  let chosen, shown; // of these, the chosen one, and that of the line that is shown
+
+  function build({ maps, view: { byKey } }) {
+    const { words, keys, leftward } = maps, dir = leftward ? "rtl" : "ltr";
+    const spans = (texts, role) =>
+      texts.map((text) => make("span", role ? { role, ...OTHER } : {}, text));
+    const tell = (texts) => make("p", {
+      dir, role: "listbox", "aria-label": "Words", "aria-orientation": "horizontal",
+    }, ...told = spans(texts, "option"));
+    const lines = [tell(byKey ? keys : words)];
+    if (areSame(maps)) shaded = told;
+    else {
+      shaded = spans(byKey ? words : keys);
+      lines.push(make("p", { dir }, ...shaded));
+      if (byKey) lines.reverse(); // keys stay below
+    }
+    shades = [];
+    chosen = shown = null;
+    node.replaceChildren(...lines);
+  }
+
+  function shade({ maps, choice }, line) {
+    valuesOf(line, maps, choice).forEach((value, k) => {
+      const color = colors.ofCell(value, choice);
+      if (shades[k] === color) return;
+      shades[k] = color;
+      shaded[k].setAttribute("style", `background:${color};color:${colors.inks.get(color)}`);
+    });
+  }
+
+  const wordAt = ({ target }) => told.indexOf(target.closest("[role=option]"));
+  const cellOf = (at) => (drawn.view.byKey ? [null, at] : [at, null]);
+  const preview = (event) => {
+    const at = wordAt(event);
+    if (at >= 0) point(cellOf(at));
+  };
+  const leave = () => { if (drawn.cell) point(null); };
+  function take(event) {
+    const at = wordAt(event);
+    if (at < 0) return;
+    pickLine(at);
+    leave();
+  }
+  node.addEventListener("pointerover", preview);
+  node.addEventListener("focusin", preview);
+  node.addEventListener("pointerleave", leave);
+  node.addEventListener("focusout", leave);
+  node.addEventListener("click", take);
+  node.addEventListener("keydown", (event) => {
+    const at = wordAt(event), on = drawn.maps.leftward ? -1 : 1, last = told.length - 1;
+    const to = {
+      ArrowRight: at + on, ArrowDown: at + 1, ArrowLeft: at - on, ArrowUp: at - 1,
+      Home: 0, End: last,
+    }[event.key];
+    if (to !== undefined) told[between(0, to, last)].focus();
+    else if (event.key === "Enter" || event.key === " ") take(event);
+    else return;
+    event.preventDefault();
+  });
+
+  function draw(scene) {
+    const isNew = differ(drawn, scene, "maps") || drawn.view.byKey !== scene.view.byKey;
+    const focused = isNew && node.contains(document.activeElement);
+    if (isNew) {
+      drawn = {}; // whatever goes and had the focus is not pointed at any more
+      build(scene);
+    }
+    const line = lineOf(scene), { at } = lineOf({ ...scene, cell: null });
+    shade(scene, line);
+    if (chosen !== told[at]) {
+      if (chosen) update(chosen, OTHER);
+      chosen = told[at];
+      update(chosen, { tabindex: "0", "aria-selected": "true" });
+    }
+    shown?.classList.remove("mha-told");
+    shown = told[line.at];
+    shown.classList.add("mha-told");
+    drawn = scene;
+    if (focused) chosen.focus({ preventScroll: true });
+  }
+
+  function free() {
+    drawn = {};
+    node.replaceChildren();
+    told = shaded = [];
+    chosen = shown = null;
+  }
+  return { node, draw, free };
+}
+
 // ---- the map of the chosen head, with room in the same drawing for its row
-function makeMap({ colors, row, pick, point }) {
+function makeMap({ colors, row, pick, see, point }) {
   const node = make("div", {
     class: "mha-stage", tabindex: 0, role: "group", "aria-label": "Attention map",
   });
@@ -572,11 +780,12 @@ function makeMap({ colors, row, pick, point }) {
     }, label, full(words[i])));
     const angle = (-50 * Math.PI) / 180, cos = Math.cos(angle), sin = Math.sin(angle);
     const lean = make("g", { transform: "rotate(-50)" });
-    keyLabels.forEach((label, j) => {
+    const keyNames = keyLabels.map((label, j) => {
       const x = left + (column(maps, j) + 0.55) * side, y = top - 8;
       const at = { x: x * cos + y * sin, y: y * cos - x * sin };
-      lean.append(make("text", at, label, full(keys[j])));
+      return make("text", at, label, full(keys[j]));
     });
+    lean.append(...keyNames);
     const dot = make("circle", { cx: 9, cy: 13, r: 7 });
     const style = { "font-weight": 700, class: "mha-title" };
     const title = make("text", { x: 22, y: 18, ...style });
@@ -594,7 +803,7 @@ function makeMap({ colors, row, pick, point }) {
       cells, make("g", { class: "mha-labels" }, lean, ...rowNames), scale, frames, row,
     );
     node.replaceChildren(svg);
-    drawing = { svg, cells, rowNames, dot, title, scale, frames };
+    drawing = { svg, cells, rowNames, keyNames, dot, title, scale, frames };
   }
 
   function paint({ maps, choice, place }) {
@@ -628,19 +837,22 @@ function makeMap({ colors, row, pick, point }) {
     );
   }
 
-  function frame({ maps, choice, cell, place, said }) {
-    const { left, top, side } = place, i = cell ? cell[0] : choice.word;
-    const box = (x, width, stroke) => make("rect", {
-      x, y: top + i * side, width, height: side,
+  function frame(scene) {
+    const { maps, cell, place: { left, top, side }, said } = scene, { nq, nk } = maps;
+    const { byKey, at } = lineOf(scene);
+    const box = (i, j, rows, columns, stroke) => make("rect", {
+      x: left + j * side, y: top + i * side, width: columns * side, height: rows * side,
       fill: "none", stroke, "stroke-width": 2.5,
     });
-    drawing.rowNames.forEach((node, k) => update(node, k === i
-      ? { "font-weight": "700", fill: ACCENT }
-      : { "font-weight": "400", fill: INK }));
+    if (drawing.strong) update(drawing.strong, { "font-weight": "400", fill: INK });
+    drawing.strong = drawing[byKey ? "keyNames" : "rowNames"][at];
+    update(drawing.strong, { "font-weight": "700", fill: ACCENT });
     drawing.svg.setAttribute("aria-label", said);
-    drawing.frames.replaceChildren(box(left, maps.nk * side, ACCENT));
-    if (!cell) return;
-    drawing.frames.append(box(left + column(maps, cell[1]) * side, side, INK));
+    drawing.frames.replaceChildren(byKey
+      ? box(0, column(maps, at), nq, 1, ACCENT)
+      : box(at, 0, 1, nk, ACCENT));
+    if (isCell(cell))
+      drawing.frames.append(box(cell[0], column(maps, cell[1]), 1, 1, INK));
   }
 
   function find(event) { // what of the map is under the pointer
@@ -663,18 +875,22 @@ function makeMap({ colors, row, pick, point }) {
   });
   node.addEventListener("click", (event) => {
     const found = find(event), before = String(drawn.cell);
-    if (found) pick({ word: found[0] });
+    const key = drawing.keyNames.indexOf(event.target);
+    if (key >= 0) see({ byKey: true, key });
+    else if (found?.[1] === null) pick({ word: found[0] }, { byKey: false });
+    else if (found) pick({ word: found[0] }, { key: found[1] });
     if (!isTouch(event)) return;
     const cell = cellAt(event); // a finger cannot hover: it taps, and taps again
     point(String(cell) === before ? null : cell);
   });
 
-  // A map that is scrolled keeps the row that was chosen in view.
-  function reveal({ choice, place: { top, side, zoom } }) {
-    const y = (top + choice.word * side) * zoom;
-    if (y < node.scrollTop) node.scrollTop = y;
-    const below = y + side * zoom - node.clientHeight;
-    if (below > node.scrollTop) node.scrollTop = below;
+  // A map that is scrolled keeps the row or column that was chosen in view.
+  function reveal({ maps, choice, view, place: { left, top, side, zoom } }) {
+    const within = (scrolled, at, room) =>
+      between((at + side) * zoom - room, scrolled, at * zoom);
+    const [y, x] = [top + choice.word * side, left + column(maps, view.key) * side];
+    if (view.byKey) node.scrollLeft = within(node.scrollLeft, x, node.clientWidth);
+    else node.scrollTop = within(node.scrollTop, y, node.clientHeight);
   }
 
   function draw(scene) {
@@ -682,7 +898,9 @@ function makeMap({ colors, row, pick, point }) {
     if (isNew) build(scene);
     if (isNew || differ(drawn.choice, scene.choice, "layer", "head", "compare"))
       paint(scene);
-    if (isNew || drawn.choice.word !== scene.choice.word) reveal(scene);
+    if (isNew || drawn.choice.word !== scene.choice.word ||
+        differ(drawn.view, scene.view, "byKey", "key"))
+      reveal(scene);
     frame(scene);
     drawn = scene;
   }
@@ -699,56 +917,81 @@ function makeMap({ colors, row, pick, point }) {
   return { node, draw, free, file };
 }
 
-// ---- the row of a word: lines to the words it attends to, and its shares as numbers
+// ---- the line that is told: a curve for each share, from the word that looks to what
+// it looks at, and the shares as numbers. Those of a row stand behind the names of the
+// keys; those of a column behind the map, where the rows end.
 function makeRow({ colors }) {
   const list = make("g", { class: "mha-list" });
   const lines = make("g", { class: "mha-row" });
   const node = make("g", {}, list, lines);
-  let drawn = {};
+  let drawn = {}, names, shares; // of the keys; of the line
 
-  function build({ rows, side, end, numbers, keyLabels }) {
-    const texts = keyLabels.map((label, j) => {
-      const y = { y: rows + (j + 0.5) * side, dy: "0.35em" };
-      const style = { "text-anchor": "end", "font-variant-numeric": "tabular-nums" };
-      return [
-        make("text", { x: end + 6, ...y }, label),
-        make("text", { x: numbers, ...y, ...style, class: "mha-number" }),
-      ];
+  function build({ maps, place, view: { byKey } }) {
+    const { left, right, rows, side, start, end, numbers, keyLabels, labels } = place;
+    const text = (x, k, content, attributes = {}) => make("text", {
+      x, y: rows + (k + 0.5) * side, dy: "0.35em", ...attributes,
+    }, content);
+    const style = { "text-anchor": "end", "font-variant-numeric": "tabular-nums" };
+    const number = (_, k) => text(byKey ? start + AHEAD : numbers, k, "",
+      { ...style, class: "mha-number" });
+    names = keyLabels.map((label, j) => text(end + 6 + (byKey ? AHEAD : 0), j, label));
+    shares = (byKey ? maps.words : names).map(number);
+    list.replaceChildren(...byKey
+      ? [...names, ...shares]
+      : names.flatMap((name, j) => [name, shares[j]]));
+    if (byKey && start < right) // the rows do not end here: their names stand once more
+      list.append(...labels.map((label, i) =>
+        text(left - 6, i, label, { "text-anchor": "end" })));
+  }
+
+  // Of all heads the lines are thinner, and a little apart.
+  function curves(scene, line, values) {
+    if (!drawsAll(scene)) return [{ values, thick: 8, apart: 0, choice: scene.choice }];
+    const { maps, choice, place: { side } } = scene, heads = headsDrawn(scene);
+    return heads.map((head, k) => {
+      const own = { ...choice, head };
+      const apart = ((k + 0.5) / heads.length - 0.5) * 0.6 * side;
+      return { values: valuesOf(line, maps, own), thick: 4, apart, choice: own };
     });
-    list.replaceChildren(...texts.flat());
   }
 
   function draw(scene) {
-    if (differ(drawn, scene, "maps", "place")) build(scene.place);
+    const { maps, choice, view, place } = scene;
+    if (differ(drawn, scene, "maps", "place") || drawn.view.byKey !== view.byKey)
+      build(scene);
     drawn = scene;
-    const { maps, choice, cell, place } = scene;
     const { left, right, side, rows, start, end, labels } = place;
-    const i = cell ? cell[0] : choice.word, below = start < right;
-    const values = range(maps.nk).map((j) => valueAt(maps, choice, i, j));
+    const line = lineOf(scene), { byKey, at } = line, below = start < right;
+    const values = valuesOf(line, maps, choice);
     const most = Math.max(...values.map(Math.abs));
     const best = values.findIndex((value) => Math.abs(value) === most);
-    const y = (j) => rows + (j + 0.5) * side, middle = (start + end) / 2;
-    const from = y(below ? Math.min(i, maps.nk - 1) : i);
+    const y = (k) => rows + (k + 0.5) * side, middle = (start + end) / 2;
+    const from = y(below ? Math.min(at, maps.nk - 1) : at), ahead = byKey ? AHEAD : 0;
+    const [x0, x1, x2] = [start + 4, middle, end].map((x) => x + ahead);
     const marks = [];
-    if (below) // its name stands once more, where lines begin
+    if (below && !byKey) // its name stands once more, where lines begin
       marks.push(make("text", {
         x: left - 6, y: from, dy: "0.35em", "text-anchor": "end",
         "font-weight": "700", fill: ACCENT,
-      }, labels[i]));
-    values.forEach((value, j) => {
-      const size = Math.min(1, Math.abs(value));
-      if (size >= SMALLEST)
+      }, labels[at]));
+    for (const { values: shown, thick, apart, choice: of } of curves(scene, line, values))
+      shown.forEach((value, k) => {
+        const size = Math.min(1, Math.abs(value));
+        if (size < SMALLEST) return;
+        const [y0, y2] = (byKey ? [y(k), y(at)] : [from, y(k)]).map((y) => y + apart);
         marks.push(make("path", {
-          d: `M${start + 4} ${from}C${middle} ${from} ${middle} ${y(j)} ${end} ${y(j)}`,
-          fill: "none", "stroke-width": 0.75 + 8 * size,
-          "stroke-opacity": 0.25 + 0.75 * size, stroke: colors.ofLine(value, choice),
+          d: `M${x0} ${y0}C${x1} ${y0} ${x1} ${y2} ${x2} ${y2}`,
+          fill: "none", "stroke-width": 0.75 + thick * size,
+          "stroke-opacity": 0.25 + 0.75 * size, stroke: colors.ofLine(value, of),
         }));
-      const [name, share] = [list.children[2 * j], list.children[2 * j + 1]];
-      const text = digits(value), bold = { "font-weight": j === best ? "700" : "400" };
-      if (share.textContent !== text) share.textContent = text;
-      update(name, bold);
-      update(share, bold);
+      });
+    values.forEach((value, k) => {
+      const text = digits(value);
+      if (shares[k].textContent !== text) shares[k].textContent = text;
+      update(shares[k], { "font-weight": k === best ? "700" : "400" });
     });
+    const strong = byKey ? at : best;
+    names.forEach((name, j) => update(name, { "font-weight": j === strong ? "700" : "400" }));
     lines.replaceChildren(...marks);
   }
 
@@ -812,29 +1055,35 @@ function shareChoice({ model, chosen }) {
 
 // ---- all of it
 function render({ model, el }) {
-  let scene = {}, projector = false, drawnWidth = 0;
+  let scene = { view: FIRST_VIEW }, projector = false, drawnWidth = 0;
   const colors = readColors(model.get("colors"));
-  const choices = shareChoice({ model, chosen }), { pick } = choices;
+  const choices = shareChoice({ model, chosen });
   const point = (cell) => show({ cell });
   const news = () => controls.news(scene.maps.inputs);
   const examples = model.get("examples");
-  const controls = makeControls({ examples, ask: () => questions.ask(), pick });
+  const controls = makeControls({
+    examples, ask: () => questions.ask(), pick, pickLine,
+  });
   const questions = makeQuestions({ news, send, say: controls.say });
   const glance = makeGlance({ colors, pick });
+  const look = makeLook({ colors, see, turn });
+  const text = makeText({ colors, point, pickLine });
   const row = makeRow({ colors });
-  const map = makeMap({ colors, row: row.node, pick, point });
+  const map = makeMap({ colors, row: row.node, pick, see, point });
   const inWords = make("p", { class: "mha-words", "aria-live": "polite" });
   const tools = makeTools({ enlarge, reset, file: map.file });
-  const always = [controls, questions, glance, tools], withWords = [map, row];
-  controls.node.append(questions.node);
+  const always = [controls, look, questions, glance, tools];
+  const withWords = [text, map, row];
+  controls.node.append(look.node, questions.node);
   const both = make("div", { class: "mha-both" }, glance.node, map.node);
   const below = make("div", { class: "mha-below" }, inWords, tools.node);
-  const root = make("div", { class: "mha-explorer" }, controls.node, both, below);
+  const root = make("div", { class: "mha-explorer" },
+    controls.node, text.node, both, below);
 
   function show(changes) {
     scene = { ...scene, ...changes };
     const hasWords = scene.maps.nq > 0; // else they were let go, as the message says
-    if (hasWords) scene.said = sayRow(scene);
+    if (hasWords) scene.said = sayLine(scene);
     for (const part of always) part.draw(scene);
     if (!hasWords) return;
     inWords.textContent = scene.said;
@@ -847,7 +1096,33 @@ function render({ model, el }) {
     wanted = scene.maps.words[asked.word];
     show({ choice: choose(asked, scene.maps) });
   }
+  const change = (view) => { scene = { ...scene, view: { ...scene.view, ...view } }; };
+  function pick(changes, view = {}) { // two changes, drawn once
+    change(view);
+    choices.pick(changes);
+  }
+  function see(view) {
+    change(view);
+    chosen();
+  }
+  function pickLine(at) {
+    if (scene.view.byKey) see({ key: at });
+    else pick({ word: at }, { key: -1 });
+  }
+  function turn(byKey) { // to the column of the word that is looked at, or back
+    const { maps, choice, view } = scene;
+    const [most] = mostly(valuesOf(lineOf(scene), maps, choice));
+    if (byKey) see({ byKey, key: areSame(maps) ? choice.word : most });
+    else pick({ word: areSame(maps) ? view.key : choice.word }, { byKey });
+  }
   const arranged = (maps) => arrange(maps, both.offsetWidth, projector);
+  function keyIn(maps, choice) { // of a view by keys: the same word, or a likely one
+    const { view, maps: before } = scene;
+    if (!view.byKey || !maps.nq) return -1;
+    const place = placeOf(before.keys[view.key], view.key, { words: maps.keys });
+    const row = { maps, choice, view: FIRST_VIEW, cell: null };
+    return place >= 0 ? place : mostly(valuesOf(lineOf(row), maps, choice))[0];
+  }
   function receive(edited) { // a picture; what was edited since it was asked for stays
     const picture = model.get("picture");
     display(root, scene.maps || picture.inputs);
@@ -860,7 +1135,9 @@ function render({ model, el }) {
     if (wanted !== undefined) asked.word = placeOf(wanted, asked.word, maps);
     if (!edited) controls.showInputs(maps.inputs);
     display(map.node, maps.nq);
-    show({ maps, choice: choose(asked, maps), cell: null, place: arranged(maps) });
+    display(text.node, maps.nq);
+    const choice = choose(asked, maps), view = { ...scene.view, key: keyIn(maps, choice) };
+    show({ maps, choice, view, cell: null, place: arranged(maps) });
     root.dataset.number = maps.number;
     const { word } = choices.read();
     if (word !== asked.word && asked.word >= 0) pick({ word: asked.word });
@@ -880,7 +1157,7 @@ function render({ model, el }) {
   function reset() {
     const { layer, head, word, compare, ...inputs } = model.get("initial");
     controls.showInputs(inputs);
-    pick({ layer, head, word, compare });
+    pick({ layer, head, word, compare }, FIRST_VIEW);
     questions.ask();
   }
 

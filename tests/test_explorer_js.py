@@ -57,7 +57,8 @@ def test_all_that_is_laid_out_is_inside_the_drawing(layouts):
         # Below the map the scale is 26 units high.
         assert place["bottom"] == place["top"] + nq * side, size
         assert place["bottom"] + 26 <= place["height"], size
-        assert place["rows"] + nk * side <= place["height"], size
+        listed = nk if place["beside"] else max(nq, nk)  # of a column, below the map
+        assert place["rows"] + listed * side <= place["height"], size
         # Of the scale, the longest text is "difference of weights".
         assert 60 <= place["scale"] <= place["width"] - place["left"] - 180, size
         leaning = wide * math.cos(math.radians(50))
@@ -236,6 +237,7 @@ def said(
     names=(),
     keys=("the", "cat", "sat"),
     layers=1,
+    view=None,
     **choice,
 ):
     """Let the explorer say a row of two heads' maps of three words."""
@@ -251,7 +253,8 @@ def said(
         "leftward": False,
     }
     choice = {"layer": 0, "head": 0, "compare": -1, "word": 2} | choice
-    text = call("sayRow", {"maps": maps, "choice": choice, "cell": cell})
+    view = {"byKey": False, "key": -1, "all": False, "hidden": []} | (view or {})
+    text = call("sayLine", {"maps": maps, "choice": choice, "view": view, "cell": cell})
     return text.replace("\u2068", "").replace("\u2069", "")
 
 
@@ -293,6 +296,44 @@ def test_a_difference_is_told_with_its_sign(call):
     assert said(call, ONE + TWO, head=1, compare=0, cell=[2, 0], names=["x", "y"]) == (
         "“sat”: head 2 y minus head 1 x is 0.400 to “the”."
     )
+
+
+def test_a_column_is_told_by_who_looks(call):
+    column = {"byKey": True, "key": 0}
+    assert said(call, ONE + TWO, view=column) == (
+        "Head 1: “the” gets 1.00 of the attention of “the”, 0.25 of “cat”, "
+        "0.20 of “sat”."
+    )
+    assert said(call, ONE + TWO, view=column, compare=1) == (
+        "“the”: head 1 minus head 2 is -0.40 from “sat”, -0.25 from “cat”."
+    )
+    # The word under the pointer in the text, and a cell, which is told as in a row.
+    keys = ["die", "Katze", "saß"]
+    assert said(call, ONE + TWO, view=column, cell=[None, 1], keys=keys) == (
+        "Head 1: “Katze” gets 0.80 of the attention of “sat”, 0.75 of “cat”."
+    )
+    assert said(call, ONE + TWO, view=column, cell=[1, 0], keys=keys) == (
+        "Head 1: “cat” gives 0.250 of its attention to “die”."
+    )
+
+
+def test_all_heads_are_told_by_their_largest_share(call):
+    every = {"all": True}
+    assert said(call, ONE + TWO, view=every, names=["a", "b"]) == (
+        "All heads, “sat”: 1 a gives 0.80 to “cat”, 2 b gives 0.60 to “the”."
+    )
+    assert said(
+        call, (ONE + TWO) * 2, view=every, layers=2, layer=1, cell=[1, None]
+    ) == ("Layer 2, all heads, “cat”: 1 gives 0.75 to “cat”, 2 gives 0.50 to “the”.")
+    column = every | {"byKey": True, "key": 1, "hidden": [0]}
+    assert said(call, ONE + TWO, view=column) == (
+        "All heads, “cat”: 2 gets 0.50 from “cat”."
+    )
+    none = every | {"hidden": [0, 1]}
+    assert said(call, ONE + TWO, view=none) == "All heads, “sat”: none is drawn."
+    single = said(call, ONE + TWO, view=every, cell=[1, 0])
+    assert single == "Head 1: “cat” gives 0.250 of its attention to “the”."
+    assert "minus" in said(call, ONE + TWO, view=every, compare=1)
 
 
 @pytest.mark.parametrize(

@@ -88,9 +88,14 @@ READ = """root => {
         dot: root.querySelector("circle").getAttribute("fill"),
         words: root.querySelector(".mha-words").textContent,
         alternative: svg.getAttribute("aria-label"),
-        selected: all("label:not(.mha-examples) > select",
+        selected: all("label:not(.mha-examples, .mha-look) > select",
             (node) => Number(node.value)),
         checked: all("[role=radio]", (node) => node.ariaChecked).indexOf("true"),
+        text: all(".mha-text p", (p) => [...p.children].map((node) => {
+            const { backgroundColor, color } = getComputedStyle(node);
+            return [node.textContent, backgroundColor, color, node.ariaSelected,
+                node.tabIndex, node.className];
+        })),
     };
 }"""
 
@@ -114,6 +119,92 @@ def worth_seeing(maps, head=0, layer=0):
     given = given.sum(axis=-1)
     given[[bool(special.fullmatch(token)) for token in maps.tokens]] = -1
     return int(given.argmax())
+
+
+def check_text(page, maps, values, *, at, by_key=False, minus=None):
+    """Compare the text above the map: the words of a line, shaded by its `values`."""
+    same = maps.tokens == maps.keys
+    assert len(page["text"]) == (1 if same else 2)
+    assert [word for word, *_ in page["text"][0]] == maps.tokens
+    assert [word for word, *_ in page["text"][-1]] == maps.keys
+    asked, shaded = page["text"][:: -1 if by_key else 1][:: -1 if same else 1][:2] * (
+        2 if same else 1
+    )
+    name = WEIGHT_MAP if minus is None else DIFFERENCE_MAP
+    expected = [color.replace(",", ", ") for color in rgb(name, values[None])[0]]
+    assert [color for _, color, *_ in shaded] == expected
+    for _, paper, ink, *_ in shaded:
+        assert contrast(paper, ink) >= 4.5
+    selected = [state == "true" for *_, state, _, _ in asked]
+    assert selected == [k == at for k in range(len(asked))]
+    assert [tab for *_, tab, _ in asked] == [0 if is_ else -1 for is_ in selected]
+    assert [told for *_, told in asked] == [
+        "mha-told" if is_ else "" for is_ in selected
+    ]
+    if not same:
+        assert {state for *_, state, _, _ in shaded} == {None}
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours of CSS, as WCAG 2 defines it."""
+
+    def luminance(color):
+        rgb = np.array(re.findall(r"\d+", color), float) / 255
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        return linear @ [0.2126, 0.7152, 0.0722] + 0.05
+
+    return max(luminance(one) / luminance(other), luminance(other) / luminance(one))
+
+
+def check_column(explorer, maps, key, *, head=0, layer=0, leftward=False):
+    """Compare the column of a key with `maps`: frame, names, numbers, lines, words."""
+    page = explorer.evaluate(READ)
+    values = maps.weights[layer, head, :, key].astype(np.float32).astype(float)
+    leaning = sorted((x, y) for x, y, _, leans, _ in page["labels"] if leans)
+    leaning = leaning[::-1] if leftward else leaning
+    framed, bold = explorer.evaluate(
+        """root => [
+            ["x", "y", "width", "height"].map((name) =>
+                Number(root.querySelector(".mha-stage svg > g:nth-last-child(2) > rect")
+                    .getAttribute(name))),
+            [...root.querySelectorAll(".mha-labels > g text")].map((node) =>
+                node.getAttribute("font-weight") === "700"),
+        ]"""
+    )
+    x, y, width, height = framed
+    assert x <= leaning[key][0] < x + width  # the frame is under this key's name
+    cells = page["cells"]
+    assert (width, height) == (cells[0][2], cells[0][3] * len(maps.tokens))
+    assert y == min(top for _, top, *_ in cells)
+    assert bold == [j == key for j in range(len(maps.keys))]
+    assert not any(strong for _, strong in page["bold"])
+
+    nq, nk = len(maps.tokens), len(maps.keys)
+    names, numbers = page["list"][:nk], page["list"][nk : nk + nq]
+    again = page["list"][nk + nq :]  # where there was no room beside the map
+    shown = [float(text) for *_, text in numbers]
+    np.testing.assert_allclose(shown, values, atol=0.00051)
+    rows = sorted((y, text) for _, y, text, leans, _ in page["labels"] if not leans)
+    assert [text for *_, text in again or rows] == [text for *_, text in rows]
+    assert [y for y, *_ in numbers] == [y for y, *_ in again or rows]
+    best = int(values.argmax())
+    strong = [*(j == key for j in range(nk)), *(i == best for i in range(nq))]
+    weights = ["700" if is_ else "400" for is_ in strong]
+    assert page["strongest"][: nk + nq] == weights
+
+    drawn = {}
+    for _, y0, *_, x2, y2, _, thick in page["lines"]:
+        assert y2 == names[key][0] and x2 <= names[key][1]
+        drawn[[y for y, *_ in numbers].index(y0)] = thick
+    assert set(drawn) == set(np.flatnonzero(values >= 0.005))
+    order = sorted(drawn, key=lambda i: values[i])
+    assert [drawn[i] for i in order] == sorted(drawn.values())
+
+    check_text(page, maps, values, at=key, by_key=True)
+    assert page["selected"][3] == key
+    said = page["words"].replace("\u2068", "").replace("\u2069", "")
+    assert f"“{maps.keys[key]}” gets {values[best]:.2f} of the attention of" in said
+    assert f"“{maps.tokens[best]}”" in said and page["alternative"] == page["words"]
 
 
 def check(explorer, maps, *, head=0, layer=0, word=-1, minus=None, leftward=False):
@@ -181,6 +272,7 @@ def check(explorer, maps, *, head=0, layer=0, word=-1, minus=None, leftward=Fals
     assert f"“{maps.tokens[word]}”" in said
     assert f"{values[word, best]:.2f}" in said and f"“{maps.keys[best]}”" in said
     assert page["alternative"] == page["words"]
+    check_text(page, maps, values[word], at=word, minus=minus)
 
 
 def message(explorer) -> str:
@@ -450,6 +542,229 @@ def test_hover_tells_the_exact_weight(b):
         until(hover, i, j)
     b.page.mouse.move(0, 0)
     check(b, maps, layer=1, head=2, word=1)
+
+
+# ---- the text, columns, and lines of all heads
+def test_words_of_the_text_show_their_rows_and_are_chosen(page, a):
+    option = a.get_by_role("option", name="sat", exact=True)
+    option.hover()
+    said = "“\u2068sat\u2069” gives 1.00 of its attention to “\u2068<s>\u2069”"
+    assert said in a.locator(".mha-words").text_content()
+    bold = "[font-weight='700']"
+    assert a.locator(f".mha-labels > text{bold}").text_content().startswith("sat")
+    assert a.locator("[aria-selected=true]").text_content() == "it"
+    page.mouse.move(0, 0)
+    check(a, attend(SENTENCE), head=1, word=8)
+    option.click()
+    page.mouse.move(0, 0)
+    check(a, attend(SENTENCE), head=1, word=3)
+    for keys, at in (
+        (["ArrowRight", "ArrowDown"], "the"),
+        (["ArrowLeft"], "on"),
+        (["Home", "ArrowUp"], "<s>"),
+        (["End", "ArrowRight"], "tired"),
+    ):
+        for key in keys:
+            page.keyboard.press(key)
+        words = a.locator(".mha-words").text_content()
+        assert f"“\u2068{at}\u2069” gives" in words
+        assert page.evaluate("() => document.activeElement.textContent") == at
+        assert a.locator("[aria-selected=true]").text_content() == "sat"
+    page.keyboard.press("Enter")
+    check(a, attend(SENTENCE), head=1, word=10)
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Tab")  # nothing was chosen
+    check(a, attend(SENTENCE), head=1, word=10)
+
+
+def test_arrows_go_where_right_to_left_text_goes(page, b):
+    sentence_box(b).fill("החתול ישב על השטיח")
+    maps = layered("החתול ישב על השטיח")
+    until(check, b, maps, layer=1, head=2, leftward=True)
+    b.locator(".mha-text span").first.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press(" ")
+    check(b, maps, layer=1, head=2, word=1, leftward=True)
+    places = [node.bounding_box()["x"] for node in b.locator(".mha-text span").all()]
+    assert places == sorted(places, reverse=True)
+
+
+def test_focus_stays_on_the_text_when_it_is_drawn_anew(page, host):
+    widget = Explorer(attend, SENTENCE, head=1, word=8)
+    a = host.show(widget)
+    a.get_by_role("option", name="it", exact=True).focus()
+    widget.temperature = 4.0
+    until(check, a, attend(SENTENCE, temperature=4), head=1, word=8)
+    assert page.evaluate("() => document.activeElement.textContent") == "it"
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    check(a, attend(SENTENCE, temperature=4), head=1, word=7)
+
+
+def test_who_looks_at_a_word_by_click_and_keyboard(page, a, b):
+    maps = layered(LAYERED)
+    b.locator(".mha-labels > g text").nth(3).click()
+    page.mouse.move(0, 0)
+    check_column(b, maps, 3, layer=1, head=2)
+    look = control(b, "combobox", "Look")
+    assert look.input_value() == "column"
+    control(b, "combobox", "Word").select_option("3 at")
+    check_column(b, maps, 2, layer=1, head=2)
+    b.get_by_role("option", name="Who", exact=True).focus()
+    assert "“\u2068Who\u2069” gets" in b.locator(".mha-words").text_content()
+    page.keyboard.press("Enter")
+    check_column(b, maps, 0, layer=1, head=2)
+    control(b, "radio", "Layer 1, head 2 two").click()
+    check_column(b, maps, 0, head=1)
+    look.select_option("what the word looks at")  # that same word
+    check(b, maps, head=1, word=0)
+    look.select_option("who looks at the word")
+    check_column(b, maps, 0, head=1)
+    b.locator(".mha-labels > text").nth(1).click()  # the name of a row
+    page.mouse.move(0, 0)
+    check(b, maps, head=1, word=1)
+    look.select_option("who looks at the word")
+    sentence_box(b).fill("I looks at you")
+    until(check_column, b, layered("I looks at you"), 1, head=1)
+    sentence_box(b).fill("שלום לך")
+    hebrew = layered("שלום לך")
+    likely = int(hebrew.weights[0, 1, worth_seeing(hebrew, 1)].argmax())
+    until(check_column, b, hebrew, likely, head=1, leftward=True)
+
+
+@pytest.mark.parametrize("width", [1366, 400])
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "the cat | die Katze saß dort",
+        "one two three four five six seven | x y",
+        "a b | the cat sat there on the mat all day",
+    ],
+)
+def test_who_looks_at_words_of_another_sentence(host, width, sentence):
+    host.page.set_viewport_size({"width": width, "height": 768})
+    explorer, maps = host.show(Explorer(across, sentence)), across(sentence)
+    strongest = int(maps.weights[0, 0, worth_seeing(maps)].argmax())
+    control(explorer, "combobox", "Look").select_option("column")
+    check_column(explorer, maps, strongest)
+    for key in (0, 1):
+        control(explorer, "combobox", "Word").select_option(str(key))
+        check_column(explorer, maps, key)
+        assert explorer.evaluate(INSIDE) == []
+    control(explorer, "combobox", "Look").select_option("row")
+    check(explorer, maps)
+
+
+def test_a_column_of_a_difference(b):
+    maps = layered(LAYERED)
+    control(b, "combobox", "Minus").select_option("0")
+    control(b, "combobox", "Look").select_option("column")
+    values = (maps.weights[1, 2] - maps.weights[1, 0])[:, 1]
+    numbers = b.locator(".mha-number").all_text_contents()
+    np.testing.assert_allclose(np.array(numbers, float), values, atol=0.00051)
+    best = int(np.abs(values).argmax())
+    said = (
+        f"“\u2068looks\u2069”: head 3 three minus head 1 one is {values[best]:.2f} from"
+    )
+    assert said in b.locator(".mha-words").text_content()
+
+
+def drawn_heads(explorer) -> dict:
+    """Return how thick a line goes to which place of the list, for each colour."""
+    page, heads = explorer.evaluate(READ), {}
+    names = page["list"][::2]
+    (side,) = {round(b - a) for (a, *_), (b, *_) in zip(names, names[1:])}
+    for *_, y2, color, thick in page["lines"]:
+        place = round((y2 - names[0][0]) / side)
+        assert place not in heads.setdefault(color, {})
+        heads[color][place] = thick
+    return heads
+
+
+def check_heads(explorer, maps, row, heads, layer=0):
+    drawn = drawn_heads(explorer)
+    assert set(drawn) == {HEAD_COLORS[head] for head in heads}
+    for head in heads:
+        values, lines = maps.weights[layer, head, row], drawn[HEAD_COLORS[head]]
+        assert set(lines) == set(np.flatnonzero(values >= 0.005))
+        order = sorted(lines, key=lambda j: values[j])
+        assert [lines[j] for j in order] == sorted(lines.values())
+
+
+def test_lines_of_all_heads_in_their_colours(page, b):
+    maps = layered(LAYERED)
+    group = b.get_by_role("group", name="Heads drawn")
+    assert not group.is_visible()
+    control(b, "checkbox", "Lines of all heads").check()
+    check_heads(b, maps, 1, range(4), layer=1)
+    said = b.locator(".mha-words").text_content()
+    assert said.startswith("Layer 2, all heads, “\u2068looks\u2069”: 1 one gives ")
+    for head, name in enumerate(maps.head_names):
+        values = maps.weights[1, head, 1]
+        told = f"{values.max():.2f} to “\u2068{maps.keys[values.argmax()]}\u2069”"
+        assert f"{head + 1} {name} gives {told}" in said
+    numbers = b.locator(".mha-number").all_text_contents()  # of the chosen head
+    np.testing.assert_allclose(
+        np.array(numbers, float), maps.weights[1, 2, 1], atol=6e-4
+    )
+    control(b, "checkbox", "1 one").uncheck()
+    control(b, "checkbox", "4 <i>four</i>").focus()
+    page.keyboard.press("Space")
+    check_heads(b, maps, 1, [1, 2], layer=1)
+    assert "1 one" not in b.locator(".mha-words").text_content()
+    control(b, "combobox", "Layer").select_option("0")
+    control(b, "combobox", "Word").select_option("3")
+    check_heads(b, maps, 3, [1, 2])
+    sentence_box(b).fill("one two three")  # the heads stay switched off
+    until(
+        check_heads,
+        b,
+        layered("one two three"),
+        worth_seeing(layered("one two three"), 2),
+        [1, 2],
+    )
+    control(b, "checkbox", "1 one").check()
+    for name in ("1 one", "2 two", "3 three"):
+        control(b, "checkbox", name).uncheck()
+    assert drawn_heads(b) == {}
+    assert b.locator(".mha-words").text_content().endswith(": none is drawn.")
+    control(b, "checkbox", "2 two").check()
+    control(b, "combobox", "Minus").select_option("0")  # one difference, no heads
+    assert (
+        not group.is_visible()
+        and not control(b, "checkbox", "Lines of all heads").is_visible()
+    )
+    assert len({color for color in drawn_heads(b)}) == 2
+    control(b, "combobox", "Minus").select_option("-1")
+    control(b, "checkbox", "Lines of all heads").uncheck()
+    three = layered("one two three")
+    check(b, three, head=2, word=worth_seeing(three, 2))
+
+
+def test_lines_of_all_heads_to_one_key(b):
+    maps = layered(LAYERED)
+    control(b, "checkbox", "Lines of all heads").check()
+    control(b, "combobox", "Look").select_option("column")
+    lines = b.evaluate(READ)["lines"]
+    assert {color for *_, color, _ in lines} == set(HEAD_COLORS[:4])
+    assert len(lines) == (maps.weights[1, :, :, 1] >= 0.005).sum()
+    said = b.locator(".mha-words").text_content()
+    for head, name in enumerate(maps.head_names):
+        values = maps.weights[1, head, :, 1]
+        told = f"{values.max():.2f} from “\u2068{maps.tokens[values.argmax()]}\u2069”"
+        assert f"{head + 1} {name} gets {told}" in said
+
+
+@pytest.mark.parametrize(
+    "heads, offered", [(1, False), (2, True), (12, True), (13, False)]
+)
+def test_all_heads_are_offered_where_they_can_be_told_apart(host, heads, offered):
+    def source(sentence):
+        maps = attend(sentence)
+        return AttentionMaps(maps.tokens, maps.weights[:, :1].repeat(heads, 1))
+
+    explorer = host.show(Explorer(source))
+    assert control(explorer, "checkbox", "Lines of all heads").is_visible() == offered
 
 
 def test_minus_another_head(a, b):
@@ -743,6 +1058,8 @@ def test_axe_finds_no_violation(page, a, b):
     control(a, "combobox", "Minus").select_option("0")
     control(a, "checkbox", "Projector size").check()
     until_message(a, "no word")
+    control(a, "combobox", "Look").select_option("column")
+    control(b, "checkbox", "Lines of all heads").check()
     assert violations(page) == []
 
 
@@ -802,6 +1119,7 @@ def test_every_text_is_inside_the_drawing(host, width, n):
 
 LAST = ["Attention map", "Projector size", "Reset", "Save PNG", "Save SVG"]
 OF_ATTEND = ["Causal mask", "Temperature"]
+MANY = ["Look", "Lines of all heads"]
 
 
 @pytest.mark.parametrize(
@@ -809,15 +1127,19 @@ OF_ATTEND = ["Causal mask", "Temperature"]
     [
         (
             attend,
-            {"sentence": SENTENCE, "head": 1},
-            ["Head", "Minus", "Word", *OF_ATTEND, "Head 2 referent"],
+            {"sentence": SENTENCE, "head": 1, "word": 8},
+            ["Head", "Minus", "Word", *OF_ATTEND, *MANY, "it", "Head 2 referent"],
         ),
         (
             layered,
-            {"layer": 1, "head": 2},
-            ["Layer", "Head", "Minus", "Word", "Layer 2, head 3 three"],
+            {"layer": 1, "head": 2, "word": 0},
+            ["Layer", "Head", "Minus", "Word", *MANY, "The", "Layer 2, head 3 three"],
         ),
-        (alone, {}, ["Word"]),  # one head: nothing to choose from
+        (
+            alone,
+            {"word": 1},
+            ["Word", "Look", "The"],
+        ),  # one head: nothing to choose from
     ],
 )
 def test_tab_goes_through_labelled_controls_in_order(host, source, chosen, names):
@@ -837,7 +1159,7 @@ def test_tab_goes_through_labelled_controls_in_order(host, source, chosen, names
         )
         page.keyboard.press("Tab")
     assert seen == names
-    for name in {"Layer", "Head", "Minus", *OF_ATTEND} - set(names):
+    for name in {"Layer", "Head", "Minus", *MANY, *OF_ATTEND} - set(names):
         assert not explorer.get_by_label(name, exact=True).is_visible()
 
 

@@ -108,7 +108,8 @@ IN_PAGE = """async ([index, what, times]) => {
     const root = document.querySelectorAll(".mha-explorer")[index];
     root.scrollIntoView();
     const heads = [...root.querySelectorAll("[role=radio]")];
-    const words = [...root.querySelectorAll("select")].at(-1);
+    const words = [...root.querySelectorAll("select")]
+        .find(({ labels }) => labels[0].innerText.startsWith("Word"));
     const stage = root.querySelector(".mha-stage");
     const box = root.querySelector(".mha-cells").getBoundingClientRect();
     const act = {
