@@ -5,10 +5,11 @@
 //
 // What Python shares, as traits of `explorer.py`:
 //   picture  number, inputs, error, suggestion (a sentence to offer instead), note,
-//            shape, tokens (rows), keys (columns), head_names,
-//            groups (heads that share keys are one), weights. With an
-//            error the words and weights are those of the last good picture. When no
-//            page shows them they are let go: then there are no words (nq is 0)
+//            shape, tokens (rows), keys (columns), head_names, groups (heads that share
+//            keys are one), weights, and why: the queries, keys and names of their
+//            columns, or null. With an error the words and weights are those of the
+//            last good picture. When no page shows them they are let go: then there are
+//            no words (nq is 0)
 //   initial  inputs and choice at the beginning, for Reset
 //   examples sentences to choose from
 //   colors   of the maps and the heads
@@ -58,18 +59,23 @@ const readsLeftward = (words) =>
 
 // ---- what the kernel sent, and what of it is looked at
 export function readPicture(picture) {
-  const { number, inputs, error, suggestion, note, shape, weights } = picture;
+  const { number, inputs, error, suggestion, note, shape, weights, why } = picture;
   const [numLayers, numHeads, nq, nk] = shape;
   const words = picture.tokens.map(plain), keys = picture.keys.map(plain);
   // A copy: in the message they come with, they may not begin at a multiple of 4 bytes.
-  const { buffer, byteOffset, byteLength } = weights;
+  const floats = ({ buffer, byteOffset, byteLength }) =>
+    new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
   return {
     number, inputs, numLayers, numHeads, nq, nk, words, keys,
     inGroup: numHeads / picture.groups, // heads that share keys and values
     message: plain(error ? `${error} The last picture stays.` : note),
     isError: Boolean(error), suggestion: error ? suggestion : "",
     headNames: picture.head_names.map(plain),
-    weights: new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength)),
+    weights: floats(weights),
+    why: why && {
+      queries: floats(why.queries), keys: floats(why.keys),
+      names: why.names.map((own) => own.map(plain)),
+    },
     leftward: readsLeftward(keys),
   };
 }
@@ -173,6 +179,51 @@ function sayAll(scene) {
   const layer = maps.numLayers > 1 ? `Layer ${choice.layer + 1}, all` : "All";
   const heads = told.join(", ") || "none is drawn";
   return `${layer} heads, ${isolate(line.own[line.at])}: ${heads}.`;
+}
+
+// ---- why: the score of the cell that was chosen, as the sum of its parts
+const explained = (scene) => { // in the chosen row, if no cell was: its largest share
+  const { maps, choice, view } = scene, row = { ...scene, view: FIRST_VIEW, cell: null };
+  const most = () => mostly(valuesOf(lineOf(row), maps, choice))[0];
+  return [choice.word, view.key < 0 ? most() : view.key];
+};
+
+// The score's parts by the names of their columns, each already divided by √d_k.
+export function partsOf({ numHeads, nq, nk, why }, { layer, head }, i, j) {
+  const names = why.names[head], dk = names.length, parts = {};
+  const first = layer * numHeads + head;
+  const q = (first * nq + i) * dk, k = (first * nk + j) * dk;
+  names.forEach((name, c) => {
+    const part = (why.queries[q + c] * why.keys[k + c]) / Math.sqrt(dk);
+    parts[name] = (parts[name] ?? 0) + part;
+  });
+  return parts;
+}
+const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
+const amount = (value) => { // with three digits, as far as that makes sense
+  const size = Math.abs(value);
+  return digits(value, size >= 100 ? 0 : size >= 10 ? 1 : 2).replace("-", "−");
+};
+
+export function sayWhy(scene) {
+  const { maps, choice } = scene, { layer, head } = choice, [i, j] = explained(scene);
+  const score = (k) => sum(Object.values(partsOf(maps, choice, i, k)));
+  const total = score(j), weight = (k) => weightAt(maps, layer, head, i, k);
+  const seen = range(maps.nk).filter((k) => weight(k) > 0);
+  const share = 1 / sum(seen.map((k) => Math.exp(score(k) - total)));
+  const words = `${isolate(maps.words[i])} → ${isolate(maps.keys[j])}`;
+  if (weight(j) === 0 && share > 1e-7) // a weight too small for float16 is no mask's
+    return `Why ${words} is 0: the mask hides this word. Its score does not count.`;
+  const parts = Object.entries(partsOf(maps, choice, i, j))
+    .filter(([, part]) => Math.abs(part) >= SMALLEST)
+    .sort(([, a], [, b]) => Math.abs(b) - Math.abs(a));
+  const told = parts.slice(0, 4).map(([name, part]) => `${amount(part)} ${name}`);
+  const rest = parts.slice(4);
+  if (rest.length)
+    told.push(`${amount(sum(rest.map(([, part]) => part)))} of ${rest.length} more`);
+  const terms = told.join(" + ").replaceAll("+ −", "− ") || "no part";
+  return `Why ${words}: q·k/√${maps.why.names[head].length} = ${terms} = ` +
+    `${amount(total)}; e^${amount(total)} / row's sum = ${digits(share)}`;
 }
 
 // Black or white, whichever has the larger contrast: at least 4.5, as WCAG 2 counts.
@@ -759,6 +810,7 @@ function makeText({ colors, point, pickLine }) {
 function makeMap({ colors, row, pick, see, point }) {
   const node = make("div", {
     class: "mha-stage", tabindex: 0, role: "group", "aria-label": "Attention map",
+    "aria-description": "Arrows go from cell to cell, Enter chooses one.",
   });
   let drawn = {}, drawing; // the nodes that change
 
@@ -851,8 +903,8 @@ function makeMap({ colors, row, pick, see, point }) {
     drawing.frames.replaceChildren(byKey
       ? box(0, column(maps, at), nq, 1, ACCENT)
       : box(at, 0, 1, nk, ACCENT));
-    if (isCell(cell))
-      drawing.frames.append(box(cell[0], column(maps, cell[1]), 1, 1, INK));
+    const told = isCell(cell) ? cell : maps.why && explained(scene);
+    if (told) drawing.frames.append(box(told[0], column(maps, told[1]), 1, 1, INK));
   }
 
   function find(event) { // what of the map is under the pointer
@@ -877,11 +929,31 @@ function makeMap({ colors, row, pick, see, point }) {
     const found = find(event), before = String(drawn.cell);
     const key = drawing.keyNames.indexOf(event.target);
     if (key >= 0) see({ byKey: true, key });
-    else if (found?.[1] === null) pick({ word: found[0] }, { byKey: false });
-    else if (found) pick({ word: found[0] }, { key: found[1] });
+    else if (found?.[1] === null) pick({ word: found[0] }, { byKey: false, key: -1 });
+    else if (found) take(found);
     if (!isTouch(event)) return;
     const cell = cellAt(event); // a finger cannot hover: it taps, and taps again
     point(String(cell) === before ? null : cell);
+  });
+
+  const take = ([word, key]) => pick({ word }, { key });
+  const leave = () => { if (drawn.cell) point(null); };
+  node.addEventListener("focusout", leave);
+  node.addEventListener("keydown", (event) => {
+    const { maps, cell } = drawn, on = maps.leftward ? -1 : 1;
+    const [i, j] = isCell(cell) ? cell : explained(drawn);
+    const to = {
+      ArrowUp: [i - 1, j], ArrowDown: [i + 1, j],
+      ArrowLeft: [i, j - on], ArrowRight: [i, j + on],
+    }[event.key];
+    if (to) {
+      const next = [between(0, to[0], maps.nq - 1), between(0, to[1], maps.nk - 1)];
+      point(next);
+      reveal({ ...drawn, choice: { word: next[0] }, view: { byKey: true, key: next[1] } });
+    } else if (event.key === "Enter" || event.key === " ") take([i, j]);
+    else if (event.key === "Escape") leave();
+    else return;
+    event.preventDefault();
   });
 
   // A map that is scrolled keeps the row or column that was chosen in view.
@@ -890,7 +962,7 @@ function makeMap({ colors, row, pick, see, point }) {
       between((at + side) * zoom - room, scrolled, at * zoom);
     const [y, x] = [top + choice.word * side, left + column(maps, view.key) * side];
     if (view.byKey) node.scrollLeft = within(node.scrollLeft, x, node.clientWidth);
-    else node.scrollTop = within(node.scrollTop, y, node.clientHeight);
+    node.scrollTop = within(node.scrollTop, y, node.clientHeight);
   }
 
   function draw(scene) {
@@ -1003,6 +1075,19 @@ function makeRow({ colors }) {
   return { node, draw, free };
 }
 
+// ---- why the chosen word looks at another, where the source says what makes a score
+function makeWhy() {
+  const node = make("p", { class: "mha-why", "aria-live": "polite" });
+  let drawn = {};
+  function draw(scene) {
+    if (differ(drawn, scene, "maps")) display(node, scene.maps.why);
+    if (scene.maps.why && differ(drawn, scene, "maps", "choice", "view"))
+      node.textContent = sayWhy(scene);
+    drawn = scene;
+  }
+  return { node, draw, free: () => { drawn = {}; } };
+}
+
 // ---- the tools below: size, reset, and files
 function makeTools({ enlarge, reset, file }) {
   const projector = make("input", { type: "checkbox" });
@@ -1070,13 +1155,14 @@ function render({ model, el }) {
   const text = makeText({ colors, point, pickLine });
   const row = makeRow({ colors });
   const map = makeMap({ colors, row: row.node, pick, see, point });
+  const why = makeWhy();
   const inWords = make("p", { class: "mha-words", "aria-live": "polite" });
   const tools = makeTools({ enlarge, reset, file: map.file });
   const always = [controls, look, questions, glance, tools];
-  const withWords = [text, map, row];
+  const withWords = [text, map, row, why];
   controls.node.append(look.node, questions.node);
   const both = make("div", { class: "mha-both" }, glance.node, map.node);
-  const below = make("div", { class: "mha-below" }, inWords, tools.node);
+  const below = make("div", { class: "mha-below" }, inWords, tools.node, why.node);
   const root = make("div", { class: "mha-explorer" },
     controls.node, text.node, both, below);
 
@@ -1113,7 +1199,9 @@ function render({ model, el }) {
     const { maps, choice, view } = scene;
     const [most] = mostly(valuesOf(lineOf(scene), maps, choice));
     if (byKey) see({ byKey, key: areSame(maps) ? choice.word : most });
-    else pick({ word: areSame(maps) ? view.key : choice.word }, { byKey });
+    else pick(...(areSame(maps)
+      ? [{ word: view.key }, { byKey, key: -1 }]
+      : [{ word: choice.word }, { byKey }]));
   }
   const arranged = (maps) => arrange(maps, both.offsetWidth, projector);
   function keyIn(maps, choice) { // of a view by keys: the same word, or a likely one

@@ -37,6 +37,7 @@ _NOTHING = {
     "weights": b"",
     "head_names": [],
     "note": "",
+    "why": None,
 }
 # The browser itself refuses whatever is not in the file. Two modules in one script see
 # each other's functions, without an import, which a page opened from a disk cannot do.
@@ -266,6 +267,7 @@ class Explorer(anywidget.AnyWidget):
                 "weights": np.ascontiguousarray(maps.weights, "<f4").tobytes(),
                 "head_names": list(maps.head_names),
                 "note": maps.note,
+                "why": _reasons(maps),
             }
         except ValueError as error:
             said = str(error) or "attend failed: ValueError"
@@ -299,6 +301,18 @@ def _read(name: str) -> str:
 
 def _encode(data: bytes) -> dict[str, str]:
     return {"base64": b64encode(data).decode()}
+
+
+def _reasons(maps: AttentionMaps) -> dict | None:
+    """Return what makes the scores, where the source gives it."""
+    if maps.why is None:
+        return None
+    queries, keys, names = maps.why
+    return {
+        "queries": np.ascontiguousarray(queries, "<f4").tobytes(),
+        "keys": np.ascontiguousarray(keys, "<f4").tobytes(),
+        "names": [list(own) for own in names],
+    }
 
 
 def _colors() -> dict[str, bytes | list[str]]:

@@ -1,5 +1,6 @@
 """The one thing that all sources of attention give, and all pictures take."""
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -32,6 +33,11 @@ class AttentionMaps:
         The words that are looked at, a column each; if not given, those that look. They
         are others where a sentence looks into another one, or a new word into those
         that a cache keeps.
+    why : (queries, keys, names), optional
+        What makes the scores, so that the explorer can say why a word looks at another:
+        the queries (num_layers, num_heads, n_q, d_k), the keys (num_layers, num_heads,
+        n_k, d_k), and names of their d_k columns, the same for all heads or a list for
+        each head. Columns of the same name are added up. One layer needs no axis.
     num_kv_heads : int, optional
         How many heads of keys and values the heads share, as in `MultiHeadAttention`;
         if not given, each has its own. Those that share are shown together.
@@ -39,7 +45,8 @@ class AttentionMaps:
     Raises
     ------
     ValueError
-        If `weights` does not have a map of n_q x n_k shares for each head. The message
+        If `weights` does not have a map of n_q x n_k shares for each head, or `why`
+        does not give these weights. The message
         names the row and the likely cause: scores in place of weights, dropout left on,
         several sentences at once, a model that was not asked for its maps.
     """
@@ -51,6 +58,7 @@ class AttentionMaps:
     _: KW_ONLY
     keys: list[str] = None  # type: ignore[assignment]  # then the tokens, below
     num_kv_heads: int = None  # type: ignore[assignment]  # then the number of heads
+    why: tuple[NDArray, NDArray, Sequence[Any]] | None = None
 
     def __post_init__(self) -> None:
         weights = _layers(self.weights)  # (num_layers, num_heads, n_q, n_k)
@@ -66,7 +74,8 @@ class AttentionMaps:
             raise ValueError(
                 f"num_kv_heads is {num_kv_heads}; it must divide {num_heads} heads"
             )
-        made = {"tokens": tokens, "keys": keys, "weights": weights}
+        why = None if self.why is None else _reasons(self.why, weights)
+        made = {"tokens": tokens, "keys": keys, "weights": weights, "why": why}
         for name, value in (made | {"num_kv_heads": num_kv_heads}).items():
             object.__setattr__(self, name, value)
 
@@ -133,6 +142,49 @@ def _need_shares(weights: NDArray) -> None:
             f"weights add up to {number:.2f} {place}; a row adds up to 1 at most. If "
             f"a model gave them, dropout may be left on: call model.eval(). If these "
             f"are scores, the softmax is still to come"
+        )
+
+
+def _reasons(
+    why: Any, weights: NDArray
+) -> tuple[NDArray, NDArray, tuple[tuple[str, ...], ...]]:
+    """Return queries and keys with all axes, and the names of each head's columns."""
+    if not isinstance(why, (tuple, list)) or len(why) != 3:
+        raise ValueError(
+            "why needs three things: queries, keys, names of their columns"
+        )
+    queries, keys, names = _layers(why[0]), _layers(why[1]), list(why[2])
+    (num_layers, h, n_q, n_k), d_k = weights.shape, queries.shape[-1]
+    for what, array, n in (("queries", queries, n_q), ("keys", keys, n_k)):
+        if array.shape != (num_layers, h, n, d_k):
+            raise ValueError(
+                f"why: the {what} have shape {array.shape}; these maps need "
+                f"{(num_layers, h, n, d_k)}"
+            )
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise ValueError(f"why: the {what} hold NaN, infinity or no real numbers")
+    if all(isinstance(name, str) for name in names):
+        names = [names] * h
+    if len(names) != h or any(len(own) != d_k for own in names):
+        raise ValueError(f"why: {d_k} columns need {d_k} names, alike or for each head")
+    _need_the_weights(queries, keys, weights)
+    return queries, keys, tuple(tuple(map(str, own)) for own in names)
+
+
+def _need_the_weights(queries: NDArray, keys: NDArray, weights: NDArray) -> None:
+    scores = queries @ keys.swapaxes(-1, -2) / np.sqrt(keys.shape[-1])
+    scores = np.where(weights > 0, scores, -np.inf)  # (num_layers, h, n_q, n_k)
+    most = scores.max(axis=-1, keepdims=True)
+    given = np.exp(scores - np.where(np.isfinite(most), most, 0))
+    given /= np.maximum(given.sum(axis=-1, keepdims=True), 1e-300)
+    off = np.abs(given - weights)
+    if (off > ROUNDING).any():
+        at = np.unravel_index(off.argmax(), off.shape)
+        place = ", ".join(map(str, at))
+        raise ValueError(
+            f"why: the queries and keys give {given[at]:.2f}, but weights[{place}] is "
+            f"{weights[at]:.2f}. The weights must be the softmax of queries @ keys / "
+            f"sqrt(d_k), of all keys that a word sees"
         )
 
 

@@ -310,7 +310,8 @@ def attend(
         raise ValueError("temperature works on the built-in heads only, not on `layer`")
     tokens = [START, *tokens]
     mask = causal_mask(len(tokens)) if causal else None
-    _, weights = layer(embed(tokens, lexicon), mask=mask)  # (h, n, n)
+    x = embed(tokens, lexicon)  # (n, d)
+    _, weights = layer(x, mask=mask)  # (h, n, n)
     unknown = unknown_words(tokens, lexicon)
     note = ""
     if unknown:
@@ -323,4 +324,17 @@ def attend(
             f"word stands, but not what it is."
         )
     names = HEAD_NAMES if layer.num_heads == len(HEAD_NAMES) else ()
-    return AttentionMaps(tokens, weights, names, note)
+    return AttentionMaps(tokens, weights, names, note, why=_why(layer, x))
+
+
+def _why(
+    layer: MultiHeadAttention, x: NDArray
+) -> tuple[NDArray, NDArray, list[list[str]]] | None:
+    """Return queries, keys and questions, of heads that ask as the built-in do."""
+    asked = [list(head.questions) for head in HEADS.values()]
+    if (layer.num_heads, layer.d_k) != (len(asked), len(asked[0])):
+        return None
+    queries, keys, _ = layer._project(x, None)  # (h, n, d_k), (g, n, d_k)
+    keys = np.repeat(keys, layer.num_heads // layer.num_kv_heads, axis=0)  # (h, n, d_k)
+    names = [["nearness" if "near" in q else q for q in own] for own in asked]
+    return queries, keys, names

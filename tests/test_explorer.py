@@ -235,6 +235,19 @@ def test_what_is_sent_is_small():
     assert len(explorer.picture["weights"]) + len(str(rest)) < 10_000
 
 
+def test_what_makes_the_scores_is_sent_where_a_source_gives_it():
+    assert Explorer(uniform, "none").picture["why"] is None
+    explorer = Explorer(attend, "The cat sat")
+    why = explorer.picture["why"]
+    maps = attend("The cat sat")
+    for name, given in zip(("queries", "keys"), maps.why):
+        sent = np.frombuffer(why[name], "<f4").reshape(1, 3, 4, 8)
+        np.testing.assert_array_equal(sent, given.astype("f4"))
+    assert why["names"] == [list(own) for own in maps.why[2]]
+    explorer.shown = False
+    assert explorer.picture["why"] is None
+
+
 def test_halves_of_surrogate_pairs_are_replaced():
     explorer = Explorer(attend, "cat \ud800")
     assert explorer.sentence == explorer.initial["sentence"] == "cat \ufffd"

@@ -1,12 +1,14 @@
 """The pure functions of `explorer.js`, called in a bare page with generated sizes."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 from host import Host
 
 from mha_utils.explorer import Explorer
+from mha_utils.maps import AttentionMaps
 from mha_utils.sentences import attend
 
 
@@ -334,6 +336,114 @@ def test_all_heads_are_told_by_their_largest_share(call):
     single = said(call, ONE + TWO, view=every, cell=[1, 0])
     assert single == "Head 1: “cat” gives 0.250 of its attention to “the”."
     assert "minus" in said(call, ONE + TWO, view=every, compare=1)
+
+
+# ---- why
+def sent(source, sentence, **options):
+    """Return an explorer's maps and what the page would read of it, as JSON."""
+    maps = source(sentence, **options)
+    picture = Explorer(lambda _: maps, sentence).picture
+    numbers = lambda name: np.frombuffer(picture["why"][name], "<f4").tolist()  # noqa: E731
+    layers, heads, nq, nk = maps.weights.shape
+    sizes = {"numLayers": layers, "numHeads": heads, "nq": nq, "nk": nk}
+    why = {name: numbers(name) for name in ("queries", "keys")}
+    why["names"] = picture["why"]["names"]
+    weights = np.frombuffer(picture["weights"], "<f4").tolist()
+    words = {"words": maps.tokens, "keys": maps.keys, "headNames": []}
+    return maps, sizes | words | {"weights": weights, "why": why}
+
+
+def generated(sentence):
+    """Give two layers of three heads of random words that look into other words."""
+    rng = np.random.default_rng(len(sentence))
+    nq, nk = len(asks := sentence.split()), len(asked := sentence.split()[::2])
+    queries = rng.normal(size=(2, 3, nq, 6)) * 3
+    keys = rng.normal(size=(2, 3, nk, 6)) * 3
+    scores = queries @ keys.swapaxes(-1, -2) / np.sqrt(6)
+    scores[:, :, 0, 1:] = -np.inf  # a mask
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    weights /= weights.sum(-1, keepdims=True)
+    names = ["a", "b", "a", "<i>c</i>", "d", "e"]  # two columns of one name
+    return AttentionMaps(asks, weights, keys=asked, why=(queries, keys, names))
+
+
+WORDS = "the a old cats dog sat it slept because was on mat wug they them".split()
+SENTENCES = [
+    " ".join(np.random.default_rng(seed).choice(WORDS, 3 + seed)) for seed in range(8)
+]
+
+
+@pytest.mark.parametrize("temperature", [0.1, 1.0, 4.0, None])
+def test_parts_give_the_score_and_it_gives_the_weights(page, temperature):
+    source, options = attend, {"temperature": temperature}
+    if temperature is None:
+        source, options = generated, {}
+    for sentence in SENTENCES:
+        maps, read = sent(source, sentence, **options)
+        layers, heads, nq, nk = maps.weights.shape
+        parts = page.evaluate(
+            """([maps, layers, heads]) => [...Array(layers).keys()].map((layer) =>
+                [...Array(heads).keys()].map((head) => maps.words.map((_, i) =>
+                    maps.keys.map((_, j) =>
+                        explorer.partsOf(maps, { layer, head }, i, j)))))""",
+            [read, layers, heads],
+        )
+        for layer in range(layers):
+            for head in range(heads):
+                own = parts[layer][head]
+                assert set(own[0][0]) == set(maps.why[2][head])
+                scores = np.array([[sum(p.values()) for p in row] for row in own])
+                weights = maps.weights[layer, head]
+                scores[weights == 0] = -np.inf
+                powers = np.exp(scores - scores.max(-1, keepdims=True))
+                shares = powers / powers.sum(-1, keepdims=True)
+                np.testing.assert_allclose(shares, weights, atol=0.0005)
+
+
+def why(call, read, i, j, **choice):
+    """Let the explorer say why one word looks at another."""
+    view = {"byKey": False, "key": j, "all": False, "hidden": []}
+    choice = {"layer": 0, "head": 0, "compare": -1, "word": i} | choice
+    text = call("sayWhy", {"maps": read, "choice": choice, "view": view})
+    return text.replace("\u2068", "").replace("\u2069", "")
+
+
+def test_why_sat_looks_at_cat(call):
+    _, read = sent(attend, "The cat sat on the mat")
+    assert why(call, read, 3, 2) == (
+        "Why “sat” → “cat”: q·k/√8 = 35.4 subject + 10.6 singular + 10.6 alive "
+        "− 1.77 nearness = 54.8; e^54.8 / row's sum = 1.000"
+    )
+    assert why(call, read, 3, -1) == why(call, read, 3, 2)  # that is most of the row
+    assert why(call, read, 3, 6) == (
+        "Why “sat” → “mat” is 0: the mask hides this word. Its score does not count."
+    )
+    assert why(call, read, 3, 3).startswith("Why “sat” → “sat”: q·k/√8 = −35.4 subject")
+    assert why(call, read, 0, 0).endswith("; e^141 / row's sum = 1.000")
+
+
+def test_why_tells_the_largest_parts_and_adds_up_the_rest(call):
+    sentence = "a b c d e f g"
+    maps, read = sent(generated, sentence)
+    queries, keys, (names, *_) = maps.why
+    for layer, head, i, j in ((0, 0, 2, 1), (1, 2, 6, 3), (1, 0, 1, 0)):
+        said = why(call, read, i, j, layer=layer, head=head)
+        parts = {}
+        for name, q, k in zip(names, queries[layer, head, i], keys[layer, head, j]):
+            parts[name] = parts.get(name, 0) + q * k / np.sqrt(6)
+        order = sorted(parts, key=lambda name: -abs(parts[name]))
+        terms = [(parts[name], name) for name in order[:4]]
+        terms.append((sum(parts[name] for name in order[4:]), "of 1 more"))
+        shown, total = (
+            said.replace("−", "-").split(": ")[1].split("; ")[0].split(" = ")[1:]
+        )
+        found = re.findall(r"([+-]? ?[\d.]+) (of 1 more|\S+)", shown)
+        assert [name for _, name in found] == [name for _, name in terms]
+        numbers = [float(number.replace(" ", "")) for number, _ in found]
+        np.testing.assert_allclose(numbers, [part for part, _ in terms], atol=0.051)
+        assert float(total) == pytest.approx(sum(parts.values()), abs=0.051)
+        weight = maps.weights[layer, head, i, j]
+        assert said.endswith(f"/ row's sum = {weight:.3f}")
 
 
 @pytest.mark.parametrize(

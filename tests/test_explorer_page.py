@@ -767,6 +767,91 @@ def test_all_heads_are_offered_where_they_can_be_told_apart(host, heads, offered
     assert control(explorer, "checkbox", "Lines of all heads").is_visible() == offered
 
 
+# ---- why
+def told_why(explorer) -> str:
+    text = explorer.locator(".mha-why").text_content()
+    return text.replace("\u2068", "").replace("\u2069", "")
+
+
+SUBJECT = "35.4 subject + 10.6 singular + 10.6 alive − 1.77 nearness = 54.8;"
+
+
+def test_why_by_click_and_keyboard(page, a, b):
+    assert not b.locator(".mha-why").is_visible()  # its source does not tell
+    control(a, "radio", "Head 1 subject").click()
+    a.get_by_role("option", name="sat", exact=True).click()
+    assert f"Why “sat” → “cat”: q·k/√8 = {SUBJECT}" in told_why(a)
+    maps, cells = attend(SENTENCE), a.locator(".mha-cells rect")
+
+    def click(i, j):  # again, if the page has moved meanwhile
+        cells.nth(11 * i + j).click(force=True)  # frames are before it
+        assert told_why(a).startswith(f"Why “{maps.tokens[i]}” → “{maps.tokens[j]}”")
+
+    until(click, 9, 6)
+    assert told_why(a).endswith(f"row's sum = {maps.weights[0, 0, 9, 6]:.3f}")
+    control(a, "radio", "Head 3 word before").click()  # the cell stays
+    assert told_why(a).startswith("Why “was” → “mat”")
+    until(click, 2, 7)
+    assert "is 0: the mask hides this word" in told_why(a)
+    control(a, "radio", "Head 1 subject").click()
+    page.mouse.move(0, 0)
+    control(a, "combobox", "Word").select_option("3")  # what that word looks at most
+    assert SUBJECT in told_why(a)
+
+    a.locator(".mha-stage").focus()
+    for key, i, j in (
+        ("ArrowLeft", 3, 1),
+        ("ArrowDown", 4, 1),
+        ("ArrowRight", 4, 2),
+        ("ArrowUp", 3, 2),
+        ("ArrowUp", 2, 2),
+    ):
+        page.keyboard.press(key)
+        said = a.locator(".mha-words").text_content()
+        share = f"{maps.weights[0, 0, i, j]:.3f} of its attention"
+        assert f"“\u2068{maps.tokens[i]}\u2069” gives {share}" in said
+        assert f"to “\u2068{maps.tokens[j]}\u2069”." in said
+        assert SUBJECT in told_why(a)  # until another is chosen
+    page.keyboard.press("Enter")
+    assert told_why(a).startswith("Why “cat” → “cat”")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Escape")
+    check(a, maps, word=2)
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Tab")
+    check(a, maps, word=2)
+    for _ in range(3):
+        a.locator(".mha-stage").press("ArrowUp")  # to the edge
+    assert "“\u2068<s>\u2069” gives" in a.locator(".mha-words").text_content()
+
+
+def test_why_in_a_column_and_in_another_sentence(page, a):
+    control(a, "radio", "Head 1 subject").click()
+    control(a, "combobox", "Word").select_option("3")
+    a.locator(".mha-labels > g text").nth(2).click()
+    page.mouse.move(0, 0)
+    check_column(a, attend(SENTENCE), 2)
+    assert f"Why “sat” → “cat”: q·k/√8 = {SUBJECT}" in told_why(a)
+    control(a, "combobox", "Look").select_option("row")
+    check(a, attend(SENTENCE), word=2)
+    assert told_why(a).startswith("Why “cat” → “<s>”")
+    sentence_box(a).fill("The dogs sat")
+    maps = attend("The dogs sat")
+    until(check, a, maps)
+    assert told_why(a).startswith("Why “sat” → “dogs”: q·k/√8 = 35.4 subject + ")
+
+
+def test_names_of_what_makes_a_score_are_text(page, host):
+    def source(sentence):
+        n = len(tokens := sentence.split())
+        why = np.ones((1, n, 1)), np.ones((1, n, 1)), ["<img src=x onerror=hacked=1>"]
+        return AttentionMaps(tokens, np.full((n, n), 1 / n), why=why)
+
+    explorer = host.show(Explorer(source, "one two"))
+    assert "= 1.00 <img src=x onerror=hacked=1> = 1.00; e^1.00" in told_why(explorer)
+    assert explorer.locator("img").count() == 0
+
+
 def test_minus_another_head(a, b):
     control(a, "combobox", "Minus").select_option("3 word before")
     check(a, attend(SENTENCE), head=1, word=8, minus=2)

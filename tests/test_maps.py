@@ -152,3 +152,52 @@ def test_maps_are_frozen_and_equal_to_themselves_only():
 
 def test_tokens_of_maps_become_strings():
     assert AttentionMaps([1, "a"], np.eye(2)).tokens == ["1", "a"]
+
+
+# ---- why
+def reasons(**changes):
+    """Return maps of 2 heads, 3 words and 2 others, and what makes them."""
+    rng = np.random.default_rng(1)
+    queries, keys = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 2, 4))
+    powers = np.exp(queries @ keys.swapaxes(-1, -2) / 2)
+    powers[:, 0, 1] = 0  # a mask
+    powers[:, 1] = 0  # which hides all
+    weights = powers / np.maximum(powers.sum(-1, keepdims=True), 1e-9)
+    made = {"queries": queries, "keys": keys, "names": list("abcd")} | changes
+    words = {"tokens": list("xyz"), "keys": list("uv")}
+    return AttentionMaps(weights=weights, why=tuple(made.values()), **words)
+
+
+def test_what_makes_the_scores_is_kept():
+    maps = reasons()
+    queries, keys, names = maps.why
+    assert (queries.shape, keys.shape) == ((1, 2, 3, 4), (1, 2, 2, 4))
+    assert names == (tuple("abcd"), tuple("abcd"))
+    own = [list("abcd"), list("efgh")]
+    assert reasons(names=own).why[2] == (tuple("abcd"), tuple("efgh"))
+    assert AttentionMaps(["a"], [[1]]).why is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"queries": np.zeros((2, 2, 4))},
+            r"why: the queries have shape \(1, 2, 2, 4\)",
+        ),
+        ({"keys": np.zeros((2, 2, 3))}, r"the keys .*these maps need \(1, 2, 2, 4\)"),
+        ({"keys": np.zeros((1, 2, 4))}, r"the keys have shape \(1, 1, 2, 4\)"),
+        ({"queries": np.full((2, 3, 4), np.nan)}, "why: the queries hold NaN"),
+        ({"names": list("abc")}, "why: 4 columns need 4 names"),
+        ({"names": [list("abcd")]}, "why: 4 columns need 4 names"),
+        ({"names": [list("abcd"), list("abc")]}, "why: 4 columns need 4 names"),
+        (
+            {"keys": np.ones((2, 2, 4))},
+            r"give 0\.50, but weights\[0, \d, \d, \d\] is 0",
+        ),
+        ({"more": 1}, "why needs three things"),
+    ],
+)
+def test_what_does_not_make_these_weights_is_refused(changes, said):
+    with pytest.raises(ValueError, match=said):
+        reasons(**changes)
