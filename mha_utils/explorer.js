@@ -1159,7 +1159,7 @@ function render({ model, el }) {
   const inWords = make("p", { class: "mha-words", "aria-live": "polite" });
   const tools = makeTools({ enlarge, reset, file: map.file });
   const always = [controls, look, questions, glance, tools];
-  const withWords = [text, map, row, why];
+  const withWords = [map, row, text, why]; // the map first: it asks where it is scrolled
   controls.node.append(look.node, questions.node);
   const both = make("div", { class: "mha-both" }, glance.node, map.node);
   const below = make("div", { class: "mha-below" }, inWords, tools.node, why.node);
