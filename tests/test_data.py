@@ -26,6 +26,7 @@ def test_published_models_have_sources_and_heads_that_share_equally():
     for row in models.values():
         assert row["source"] and row["address"].startswith("https://")
         assert int(row["heads"]) % int(row["kv_heads"]) == 0
+    assert models["Mistral 7B"]["window"] == "4096"
     years = [int(row["year"]) for row in models.values()]
     assert years == sorted(years) and years[0] == 2017
     for name, numbers in KEPT.items():
