@@ -237,11 +237,14 @@ def open_notebook(context, server: Server, name: str, port: int | None = None):
     """
     page = context.new_page()
     page.errors = []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.on(
-        "console",
-        lambda said: page.errors.append(said.text) if said.type == "error" else None,
-    )
+
+    def report(text):
+        # What builds the website is installed here, too, and only works in JupyterLite.
+        if "@jupyterlite/" not in text:
+            page.errors.append(text)
+
+    page.on("pageerror", lambda error: report(str(error)))
+    page.on("console", lambda said: report(said.text) if said.type == "error" else None)
     page.on("dialog", lambda dialog: dialog.accept())  # leave without saving
     page.goto(
         f"http://127.0.0.1:{port or server.port}/{APPS[server.app][1]}/{name}"

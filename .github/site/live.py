@@ -34,6 +34,7 @@ def live_data() -> str:
         ],
     }
     state = {name: getattr(explorer, name) for name in Explorer.class_own_traits()}
+    state["picture"] = state["picture"] | {"why": None}  # heads.js gives weights alone
     return json.dumps({"state": state, "data": data}, default=_encode)
 
 
