@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
+import pytest
 
 ROOT = Path(__file__).parent.parent
 NAMES = {
@@ -42,9 +43,11 @@ def find_browser(kind: str = "chromium") -> str | None:
     return next(filter(None, map(shutil.which, NAMES[kind])), None)
 
 
-def say_no_browser(kind: str = "chromium") -> str:
-    """Tell how to get a browser of this kind."""
-    return NO_BROWSER.format(kind.title(), NAMES[kind][0])
+def need_browser(kind: str) -> None:
+    """Without this browser skip the test, but fail where `CI` is set."""
+    if find_browser(kind) is None:
+        why = NO_BROWSER.format(kind.title(), NAMES[kind][0])
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
 
 
 @dataclass

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from browser import ROOT, browse, find_browser, say_no_browser, serve
+from browser import ROOT, browse, need_browser, serve
 from hypothesis import Phase, settings
 
 # Tests run side by side: threads of NumPy's would wait for each other.
@@ -52,12 +52,6 @@ def playwright():
 
     with sync_playwright() as started:
         yield started
-
-
-def need_browser(kind):
-    """Without this browser skip the test, but fail where `CI` is set."""
-    if find_browser(kind) is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(say_no_browser(kind))
 
 
 @pytest.fixture(scope="session")

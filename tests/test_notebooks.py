@@ -433,7 +433,7 @@ class Clock:
     def __repr__(self):
         return "times"
     def _repr_png_(self):
-        return str(time.time()).encode()
+        return f"{time.time():040.9f}".encode()  # as long as the head of an image
 Clock()
 """.strip()
 

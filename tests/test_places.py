@@ -1,8 +1,7 @@
 """One walk in each place where the course is read: two apps, two browsers."""
 
 import pytest
-from browser import browse, open_notebook, run_all, serve, until
-from conftest import need_browser
+from browser import browse, need_browser, open_notebook, run_all, serve, until
 from test_browser import use
 
 PLACES = [
