@@ -61,6 +61,14 @@ def test_the_tables_of_lessons_are_complete():
             assert re.search(rf"{re.escape(lesson.name)}.*\| {minutes} \|", text)
 
 
+def test_the_table_of_the_package_is_complete():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    package = ROOT / "mha_utils"
+    rooms = [*package.glob("[!_]*.py"), *package.glob("*/__init__.py")]
+    for room in [*rooms, *package.glob("*.js")]:
+        assert f"({room.relative_to(ROOT)})" in readme
+
+
 def test_each_new_term_is_in_the_glossary():
     """A term is bold where it is explained first; bold sentences begin with a capital.
 
