@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mha_utils.exercises import EXERCISES
-from mha_utils.exercises.kit import Exercise, NotYetError, describe
+from mha_utils.exercises.kit import PAIRS, Exercise, NotYetError, describe, holds_pairs
 
 
 def check(exercise: str, answer: Callable[..., Any]) -> None:
@@ -182,6 +182,8 @@ def _hints(message: str, line: str, local: dict[str, Any]) -> list[str]:
         "*front, n, width = x.shape takes any number of them.": (
             "too many values to unpack" in message and ".shape" in line
         ),
+        PAIRS: "inhomogeneous" in message
+        and ("attention(" in line or any(map(holds_pairs, local.values()))),
         ".view with sizes is PyTorch's. NumPy's is .reshape.": ".view(" in line,
         ".permute is PyTorch's. NumPy's is .transpose, with all axes in their new "
         "order.": "'permute'" in message,

@@ -106,6 +106,15 @@ def overwritten(x, w_q, w_k, w_v):
     return np.stack(z)
 
 
+def pairs_of_heads(x, w_q, w_k, w_v):
+    return [scaled_dot_product_attention(x @ w_q[0], x @ w_k[0], x @ w_v[0])]
+
+
+def stacked_pairs(x, w_q, w_k, w_v):
+    z = pairs_of_heads(x, w_q, w_k, w_v)
+    return np.stack(z)
+
+
 def transposed(x, w_q, w_k, num_heads, mask):
     query, key = (np.stack(columns(x @ w, num_heads)) for w in (w_q, w_k))
     return exp_rows(masked(query @ key.T / root(key), mask))
@@ -646,6 +655,7 @@ ANSWERS = {
         wrong=[
             ("rows and columns are swapped", lambda: determiners().T),
             ("not strongly enough", lambda: determiners(3)),
+            ("another kind of word as strongly", lambda: np.full((4, 4), 8.0)),
             ("row of nouns is empty", lambda: np.zeros((4, 4))),
             ("Not yet: cat gives them 0.0", lambda: np.eye(4) * 9),
             ("shape is (4, 2)", lambda: np.ones((4, 2))),
@@ -760,6 +770,8 @@ ANSWERS = {
             ),
             ("first two heads", lambda *a: np.stack(each_head(*a)[:2])),
             ("does a loop overwrite it", overwritten),
+            ("holds tuples. Attention returns two", pairs_of_heads),
+            ("Attention returns two", stacked_pairs),
             (
                 "about what MultiHeadAttention does",
                 lambda x, q, k, v: MultiHeadAttention(

@@ -154,11 +154,23 @@ def _without_torch(value: Any) -> Any:
         ) from None
 
 
+PAIRS = (
+    "Attention returns two things, output and weights: take the one that is asked for."
+)
+
+
+def holds_pairs(value: Any) -> bool:
+    """Whether a function's several results were put into a list as they came."""
+    return isinstance(value, list) and any(isinstance(part, tuple) for part in value)
+
+
 def _real_array(value: Any, expected: NDArray) -> NDArray:
     """Take what the learner's function returned as an array."""
     value = _without_torch(value)
     if isinstance(value, (int, float)):
         value = np.asarray(value)
+    if holds_pairs(value):
+        raise NotYetError(f"Not yet: your list holds tuples. {PAIRS}")
     if isinstance(value, list) and expected.ndim:
         raise NotYetError(
             "Not yet: your list is not yet an array. np.stack(your_list) joins its "

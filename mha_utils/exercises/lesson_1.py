@@ -72,14 +72,14 @@ def _judge_determiners(w_q: Any) -> str:
         return f"Right: cat gives them {share(w_q):.2f}."
     if share(w_q.T) > 0.9:
         return "Not yet: rows and columns are swapped. A row is the word that asks."
-    if w_q[1, 0] > 0 and w_q[1, 0] == w_q[1].max():
-        return (
-            f"Not yet: cat gives them {share(w_q):.2f}. It asks for the right kind of "
-            f"word, but not strongly enough."
-        )
     if not w_q[1].any():
         return "Not yet: the row of nouns is empty, and cat is a noun."
-    return f"Not yet: cat gives them {share(w_q):.2f}."
+    why = (
+        "It asks for the right kind of word, but not strongly enough."
+        if w_q[1, 0] > w_q[1, 1:].max()
+        else "It asks for another kind of word as strongly, or more."
+    )
+    return f"Not yet: cat gives them {share(w_q):.2f}. {why}"
 
 
 DETERMINERS = Judged(_judge_determiners)
