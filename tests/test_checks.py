@@ -692,7 +692,7 @@ ANSWERS = {
             ("best factor for the mix", lambda a, b: a / (a**2 + b**2)),
             ("both together", lambda a, b: np.ones(a.shape)),
             ("result has shape (), not (1,)", lambda a, b: 0.5),
-            ("what v2 adds", lambda a, b: b**2),
+            ("lack brackets", lambda a, b: 1 - a**2 / a**2 + b**2),
         ],
     ),
     "unmix": Answers(

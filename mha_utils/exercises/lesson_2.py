@@ -66,7 +66,7 @@ LOSS = Exercise(
             lambda a, b: a / (a**2 + b**2)
         ),
         "this is the error of both together.": lambda a, b: np.ones_like(a),
-        "this is what v2 adds to the mix; the best factor is missing.": (
+        "this is b², what v2 adds to the mix. Does step 2 of the law lack brackets?": (
             lambda a, b: b**2
         ),
     },
