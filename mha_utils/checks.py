@@ -176,6 +176,14 @@ def _hints(message: str, line: str, local: dict[str, Any]) -> list[str]:
         "last two: key.swapaxes(-1, -2).": "matmul" in message
         and ".T" in line
         and three_axes,
+        "Every query meets every key: turn the keys first, rows to columns.": (
+            re.search("matmul|not aligned", message) is not None
+            and re.search(r"query.*key", line) is not None
+            and re.search(r"\.T|swapaxes|transpose", line) is None
+        ),
+        "d_k is how many numbers a key has: the last of its shape.": (
+            "name 'd_k'" in message
+        ),
         "W_O is transposed. Here words are rows: z @ w_o.": "matmul" in message
         and "w_o.T" in line,
         "There is an axis in front of the last ones, for the sentences: "

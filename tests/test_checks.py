@@ -124,6 +124,14 @@ def without_keepdims(scores):
     return np.exp(scores) / np.exp(scores).sum(axis=-1)
 
 
+def keys_not_turned(query, key):
+    return query @ key
+
+
+def unknown_d_k(query, key):
+    return query @ key.T / np.sqrt(d_k)  # noqa: F821
+
+
 def maximum_without_axis(scores):
     return np.exp(scores - scores.max(axis=-1))
 
@@ -617,6 +625,8 @@ ANSWERS = {
             ("NaN", lambda q, k: np.full((len(q), len(k)), np.nan)),
             ("entry [0, 0] should be", lambda q, k: right("weights", q, k) + 0.01),
             ("in the line", lambda q, k: q @ k.missing),
+            ("turn the keys first", keys_not_turned),
+            ("d_k is how many numbers a key has", unknown_d_k),
         ],
     ),
     "causal weights": Answers(
