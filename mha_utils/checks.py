@@ -168,7 +168,7 @@ def _hints(message: str, line: str, local: dict[str, Any]) -> list[str]:
     three_axes = any(isinstance(a, np.ndarray) and a.ndim > 2 for a in local.values())
     known = {
         "An axis is gone after .sum or .max: keepdims=True keeps it, with size 1.": (
-            "broadcast" in message
+            _is_one_axis_short(message)
             and re.search(r"\.(sum|max|mean)\(", line) is not None
             and "keepdims=" not in line
         ),
@@ -199,8 +199,20 @@ def _hints(message: str, line: str, local: dict[str, Any]) -> list[str]:
             "axes don't match" in message
         ),
         "dim is PyTorch's. NumPy's is axis.": "argument 'dim'" in message,
+        "The lessons are written in NumPy, and PyTorch was not imported.": (
+            "name 'torch'" in message
+        ),
     }
     return [hint for hint, fits in known.items() if fits]
+
+
+def _is_one_axis_short(message: str) -> bool:
+    """Whether NumPy could not broadcast two shapes, the second without one axis."""
+    shapes = [re.findall(r"\d+", shape) for shape in re.findall(r"\(.*?\)", message)]
+    if "broadcast" not in message or len(shapes) != 2:
+        return False
+    whole, short = shapes
+    return short in [whole[:i] + whole[i + 1 :] for i in range(len(whole))]
 
 
 def _overwritten(frame: FrameType, given: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 import ast
 import copy
 import inspect
+import linecache
 import re
 from collections.abc import Callable
 from functools import partial
@@ -394,6 +395,16 @@ ANSWERS = {
     "cached step": Answers(
         right=lambda q, k, v, ks, vs: one_step(q, behind(ks, k), behind(vs, v)),
         wrong=[
+            (
+                "weights of all heads together",
+                lambda q, k, v, ks, vs: np.einsum(
+                    "hn,hnd->hd",
+                    exp_rows(
+                        np.einsum("hd,hnd->hn", q, behind(ks, k) / root(k)).reshape(-1)
+                    ).reshape(len(q), -1),
+                    behind(vs, v),
+                ),
+            ),
             ("does not see itself", lambda q, k, v, ks, vs: one_step(q, ks, vs)),
             ("sees itself alone", lambda q, k, v, ks, vs: v.copy()),
             (
@@ -569,6 +580,13 @@ ANSWERS = {
     "weights": Answers(
         right=lambda q, k: exp_rows(q @ k.T / root(k)),
         wrong=[
+            (
+                "divided by their sum",
+                lambda q, k: (q @ k.T) / (q @ k.T).sum(1)[:, None],
+            ),
+            ("list holds tuples", lambda q, k: [(q, k)]),
+            ("not bool. True and False", lambda q, k: q @ k.T > 0),
+            ("PyTorch was not imported", lambda q, k: torch.softmax(q @ k.T, -1)),  # noqa: F821
             ("not divided by √d_k", lambda q, k: exp_rows(q @ k.T)),
             ("divided by d_k", lambda q, k: exp_rows(q @ k.T / k.shape[-1])),
             ("softmax is still to come", lambda q, k: q @ k.T / root(k)),
@@ -663,6 +681,10 @@ ANSWERS = {
     "determiners": Answers(
         right=determiners,
         wrong=[
+            ("no matrix of numbers", lambda: [[1, 2], [3]]),
+            ("no matrix of numbers", lambda: "W_Q"),
+            ("NaN, an infinity", lambda: np.full((4, 4), np.nan)),
+            ("number too large", lambda: determiners(1e308)),
             ("rows and columns are swapped", lambda: determiners().T),
             ("not strongly enough", lambda: determiners(3)),
             ("another kind of word as strongly", lambda: np.full((4, 4), 8.0)),
@@ -793,6 +815,8 @@ ANSWERS = {
     "two back": Answers(
         right=lambda: turned(2),
         wrong=[
+            ("no matrix of numbers", lambda: {"w_q": 1}),
+            ("NaN, an infinity", lambda: np.full((24, 8), np.inf)),
             ("look 1 back", lambda: turned(1)),
             ("look 2 ahead", lambda: turned(-2)),
             ("look 3 back", lambda: turned(3)),
@@ -824,6 +848,12 @@ ANSWERS = {
             [z_i @ w for z_i, w in zip(z, np.split(w_o, len(z)))]
         ),
         wrong=[
+            (
+                "begins at row i of W_O",
+                lambda z, w: np.stack(
+                    [a @ w[i : i + a.shape[1]] for i, a in enumerate(z)]
+                ),
+            ),
             ("this is the output", lambda z, w: np.hstack(list(z)) @ w),
             (
                 "all of yours use the first",
@@ -867,6 +897,7 @@ ANSWERS = {
     "mass": Answers(
         right=lambda w, links: np.mean([w[:, i, j] for i, j in links], axis=0),
         wrong=[
+            ("first two links", lambda w, links: w[:, links[0], links[1]].mean(axis=1)),
             (
                 "swapped",
                 lambda w, links: np.mean([w[:, j, i] for i, j in links], axis=0),
@@ -889,6 +920,14 @@ ANSWERS = {
             [w[:, i].argmax(axis=1) == j for i, j in links], axis=0
         ),
         wrong=[
+            (
+                "first two links",
+                lambda w, links: np.mean(w[:, links[0]].argmax(2) == links[1], axis=1),
+            ),
+            (
+                "entry [0] should be 0 and is 2.",
+                lambda w, links: np.array([2.0, 0.5, 1, 1, 1])[: len(w)],
+            ),
             ("not how often it is first", lambda w, links: right("mass", w, links)),
             (
                 "looked for in columns",
@@ -908,6 +947,13 @@ ANSWERS = {
             for part, stays in zip(parts, keep)
         ),
         wrong=[
+            (
+                "over a word's numbers",
+                lambda parts, keep: sum(
+                    p if stays else p.mean(axis=1)[:, None] + 0 * p
+                    for p, stays in zip(parts, keep)
+                ),
+            ),
             ("must add its mean", lambda parts, keep: parts[keep].sum(axis=0)),
             ("turned round", lambda parts, keep: right("ablation", parts, ~keep)),
             ("add up", lambda parts, keep: right("ablation", parts, keep) / len(keep)),
@@ -938,6 +984,11 @@ ANSWERS = {
     "parameters": Answers(
         right=lambda d, h: h * (3 * d * (d // h) + (d // h) * d),
         wrong=[
+            ("not d_model", lambda d, h: h * 4 * d * d),
+            ("W_O joins all heads", lambda d, h: 3 * d * d + d // h * d),
+            ("biases are counted", lambda d, h: 4 * d * (d + 1)),
+            ("one real number, not str", lambda d, h: "256"),
+            ("should be 256 and is 7.", lambda d, h: 7),
             ("W_O is missing", lambda d, h: 3 * d**2),
             ("one head only", lambda d, h: 4 * d * (d // h)),
             ("not d_model", lambda d, h: h * 3 * d * d + d * d),
@@ -1009,6 +1060,12 @@ ANSWERS = {
         ),
         wrong=[
             (
+                "a new word looks at itself",
+                lambda ids: np.array(
+                    [j or i for i, j in enumerate(right("followers", ids))]
+                ),
+            ),
+            (
                 "stood last time",
                 lambda ids: np.array(
                     [
@@ -1063,6 +1120,20 @@ ANSWERS = {
             [-np.log(row[word]) for row, word in zip(p, ids[1:])]
         ),
         wrong=[
+            (
+                "this is log10",
+                lambda p, ids: -np.mean([np.log10(r[w]) for r, w in zip(p, ids[1:])]),
+            ),
+            (
+                "divided by n.",
+                lambda p, ids: (
+                    -sum(np.log(r[w]) for r, w in zip(p, ids[1:])) / len(ids)
+                ),
+            ),
+            (
+                "a pair",
+                lambda p, ids: -np.mean(np.log([row[ids[1:]] for row in p[:-1]])),
+            ),
             (
                 "which it has read",
                 lambda p, ids: -np.mean([np.log(row[w]) for row, w in zip(p, ids)]),
@@ -1276,6 +1347,12 @@ ANSWERS = {
         ),
         wrong=[
             (
+                "the map is turned round",
+                lambda x, q, k, v, m: (
+                    exp_rows(masked(x @ q @ (x @ k).T / root(q), m)).T @ (x @ v)
+                ),
+            ),
+            (
                 "mask is missing",
                 lambda x, q, k, v, m: exp_rows(x @ q @ (x @ k).T / root(q)) @ (x @ v),
             ),
@@ -1335,6 +1412,18 @@ ANSWERS = {
     "maps": Answers(
         right=maps,
         wrong=[
+            (
+                "begins at column i",
+                lambda x, q, k, h, m: np.stack(
+                    [
+                        exp_rows(masked(x @ a @ (x @ b).T / root(a), m))
+                        for a, b in [
+                            [w[:, i : i + w.shape[1] // h] for w in (q, k)]
+                            for i in range(h)
+                        ]
+                    ]
+                ),
+            ),
             ("averaged", lambda *a: maps(*a).mean(axis=0)),
             ("is missing", lambda x, q, k, h, m: maps(x, q, k, h, np.ones_like(m))),
             ("swapped", lambda x, q, k, h, m: maps(x, k, q, h, m)),
@@ -1419,6 +1508,7 @@ ANSWERS = {
     "grouped layer": Answers(
         right=grouped,
         wrong=[
+            ("the words x are added", lambda x, *a: grouped(x, *a) + x),
             (
                 "dealt out in turn",
                 lambda *a: grouped(*a, shared=lambda i: i % a[6]),
@@ -1490,6 +1580,7 @@ ANSWERS = {
     "layer": Answers(
         right=layer,
         wrong=[
+            ("the words x are added", lambda x, *a: layer(x, *a) + x),
             ("left out", lambda *a: layer(*a[:4], np.eye(len(a[4])), *a[5:])),
             ("W_O is transposed", lambda *a: layer(*a[:4], a[4].T, *a[5:])),
             ("one head with all columns", lambda *a: layer(*a[:5], 1, a[6])),
@@ -1735,6 +1826,32 @@ def test_only_own_functions_that_returned_nothing_are_named(capsys):
 def test_a_result_instead_of_a_function(capsys):
     check("weights", np.ones(2))
     assert "the function itself" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "is_short"),
+    [
+        ("s / s.sum(axis=1)", True),
+        ("s - s.max(-1)", True),
+        ("(s.argmax(axis=1) == s[0, :3]).mean()", False),  # (4,) and (3,)
+        ("np.where(s[0], s[:, :3], s[:2]).sum(axis=0)", False),  # three arrays
+        ("s * s[:, :3].sum(axis=0)", False),  # (4, 5) and (3,)
+    ],
+)
+def test_keepdims_is_named_only_where_it_helps(line, is_short, capsys):
+    namespace = {"np": np}
+    exec(f"def answer(query, key, s=np.ones((4, 5))): return {line}", namespace)
+    linecache.cache["<string>"] = (len(line), None, [line], "<string>")
+    check("weights", namespace["answer"])
+    said = capsys.readouterr().out
+    assert "broadcast" in said
+    assert ("keepdims" in said) == is_short
+
+
+def test_whole_numbers_are_no_rounded_ones(capsys):
+    check("without", lambda *_: 0.0)
+    said = capsys.readouterr().out
+    assert "should be 0.425 and is 0.000" in said
 
 
 def test_an_unknown_exercise():

@@ -22,6 +22,7 @@ from mha_utils.attention import (
 
 Way = Callable[..., NDArray]
 Mistakes = dict[str, Way | tuple[Way, ...]]
+_HUGE = 1e100  # products of a few of these are still numbers
 PACKAGE: tuple[Callable, ...] = (
     softmax,
     scaled_dot_product_attention,
@@ -130,6 +131,24 @@ class Judged:
         return self.judge(_without_torch(run({})))
 
 
+def as_matrix(value: Any, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Take a matrix of this shape from the learner, or say what is wrong with it."""
+    try:
+        matrix = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise NotYetError(
+            f"Not yet: this is no matrix of numbers. Its shape must be {shape}."
+        ) from None
+    if matrix.shape != shape:
+        raise NotYetError(f"Not yet: the shape is {matrix.shape}; it must be {shape}.")
+    if not (np.abs(matrix) < _HUGE).all():
+        raise NotYetError(
+            "Not yet: there is NaN, an infinity or a number too large to compute with. "
+            "Numbers up to some hundreds are enough."
+        )
+    return matrix
+
+
 def describe(given: dict[str, Any]) -> str:
     """Say what a function was given: "x (5, 8), num_heads 3"."""
     return ", ".join(
@@ -171,6 +190,7 @@ def _real_array(value: Any, expected: NDArray) -> NDArray:
         value = np.asarray(value)
     if holds_pairs(value):
         raise NotYetError(f"Not yet: your list holds tuples. {PAIRS}")
+    wanted = "one NumPy array of real numbers" if expected.ndim else "one real number"
     if isinstance(value, list) and expected.ndim:
         raise NotYetError(
             "Not yet: your list is not yet an array. np.stack(your_list) joins its "
@@ -179,15 +199,15 @@ def _real_array(value: Any, expected: NDArray) -> NDArray:
     if isinstance(value, (list, tuple)):
         many = "It holds several: return the one that is asked for."
         raise NotYetError(
-            f"Not yet: return one NumPy array of real numbers, not "
-            f"{type(value).__name__}. "
+            f"Not yet: return {wanted}, not {type(value).__name__}. "
             f"{many if isinstance(value, tuple) else 'One number.'}"
         )
     if not isinstance(value, (np.ndarray, np.generic)) or value.dtype.kind not in "fiu":
         kind = getattr(value, "dtype", type(value).__name__)
-        raise NotYetError(
-            f"Not yet: return one NumPy array of real numbers, not {kind}."
-        )
+        said = f"Not yet: return {wanted}, not {kind}."
+        if getattr(kind, "kind", "") == "b":
+            said += " True and False say yes or no: .mean() is the share of True."
+        raise NotYetError(said)
     return np.asarray(value)
 
 
@@ -204,14 +224,16 @@ def _other_numbers(value: NDArray, expected: NDArray) -> str:
     """Say where two arrays of one shape differ most, in as many digits as it takes."""
     if value.dtype == np.float16:
         return "the numbers are float16, which holds three digits. Keep float64."
-    for digits in range(7):
-        if np.array_equal(value, expected.round(digits)):
+    # Whole numbers are no rounded ones: they are places, counts or zeros.
+    for digits in range(1, 7):
+        rounded = expected.round(digits)
+        if np.array_equal(value, rounded) and (rounded % 1).any():
             return (
                 f"the numbers are rounded to {digits} digits. Return them as they are."
             )
     at = np.unravel_index(np.abs(value - expected).argmax(), value.shape)
     place = f"entry [{', '.join(str(int(i)) for i in at)}]" if at else "it"
-    digits = 3
+    digits = 0 if value[at] % 1 == expected[at] % 1 == 0 else 3
     while f"{value[at]:.{digits}f}" == f"{expected[at]:.{digits}f}":
         digits += 1
     return f"{place} should be {expected[at]:.{digits}f} and is {value[at]:.{digits}f}."

@@ -10,6 +10,7 @@ from mha_utils.exercises.kit import (
     PACKAGE,
     Exercise,
     Judged,
+    as_matrix,
     mask_mistakes,
     masked,
     sample,
@@ -26,7 +27,12 @@ def _weights(query: NDArray, key: NDArray) -> NDArray:
 WEIGHTS = Exercise(
     right=_weights,
     inputs=[sample((2, 3), (4, 3)), sample((5, 2), (3, 2)), sample((3, 7), (6, 7))],
-    mistakes=softmax_mistakes(lambda scores: scores),
+    mistakes={
+        **softmax_mistakes(lambda scores: scores),
+        "the scores are divided by their sum. First e to the power of each.": (
+            lambda q, k: scores(q, k) / scores(q, k).sum(axis=-1, keepdims=True)
+        ),
+    },
     closed=PACKAGE,
 )
 
@@ -59,9 +65,7 @@ CAUSAL_WEIGHTS = Exercise(
 
 def _judge_determiners(w_q: Any) -> str:
     """Write a W_Q with which cat gives more than 0.9 to *The* and *the*."""
-    if np.shape(w_q) != (4, 4):
-        return f"Not yet: the shape is {np.shape(w_q)}; it must be (4, 4)."
-    w_q = np.asarray(w_q, dtype=float)
+    w_q = as_matrix(w_q, (4, 4))
     x = np.eye(4)[[0, 1, 2, 3, 0, 1]]  # The cat sat on the mat; (n, d)
 
     def share(matrix: NDArray) -> float:

@@ -227,6 +227,9 @@ SELF_ATTENTION = Exercise(
         "the keys are handed over in place of the values.": (
             lambda x, q, k, v, mask: _self_attention(x, q, k, k, mask)
         ),
+        "the map is turned round: row i of the weights mixes the values for word i.": (
+            lambda x, q, k, v, mask: _masked_weights(x @ q, x @ k, mask).T @ (x @ v)
+        ),
         "the words themselves are handed over. Their values are x W_V.": (
             lambda x, q, k, v, mask: _masked_weights(x @ q, x @ k, mask) @ x
         ),
@@ -315,6 +318,16 @@ def _averaged(scores: NDArray, mask: NDArray) -> NDArray:
     return weigh(scores, mask).mean(axis=0)
 
 
+def _overlapping(x: NDArray, num_heads: int) -> NDArray:
+    """Let head i begin at column i. A mistake."""
+    d_k = x.shape[-1] // num_heads
+    return np.stack([x[:, i : i + d_k] for i in range(num_heads)])
+
+
+_ADDED = (
+    "the words x are added: the residual connection, which stands around this layer "
+    "and not in it."
+)
 _LAYER_INPUTS = [  # the first as in a library: d_k = d_v = d / h
     (*_regular_input(n, d, d_k, d_v, h), h, sample_mask(n, n))
     for n, d, d_k, d_v, h in ((4, 6, 2, 2, 3), (5, 7, 3, 2, 4), (7, 5, 2, 4, 3))
@@ -334,6 +347,9 @@ MAPS = Exercise(
         ),
         "each head takes every h-th column. It must take columns side by side.": (
             lambda *a: _maps_by(*a, split=every_hth)
+        ),
+        "head i begins at column i. It must be column i * d_k, or heads overlap.": (
+            lambda *a: _maps_by(*a, split=_overlapping)
         ),
         "the number of heads is written as 2. It is num_heads.": (
             lambda x, q, k, h, mask: _maps(x, q, k, 2, mask),
@@ -475,6 +491,7 @@ LAYER = Exercise(
         "the output is divided by the number of heads. Their parts add up.": (
             lambda *a: _layer(*a) / _num_heads(a)
         ),
+        _ADDED: lambda *a: a[0] + _layer(*a),
         _AVERAGED: lambda *a: _layer_by(*a, weigh=_averaged),
         **_mask_mistakes(_layer_by),
         "query and key are swapped.": (
@@ -598,6 +615,7 @@ GROUPED_LAYER = Exercise(
         "the output is divided by the number of heads. Their parts add up.": (
             lambda *a: _grouped_layer(*a) / a[5]
         ),
+        _ADDED: lambda *a: a[0] + _grouped_layer(*a),
         _AVERAGED: lambda *a: _grouped_by(*a, weigh=_averaged),
         **scale_mistakes(
             _grouped_by,

@@ -9,6 +9,7 @@ from mha_utils.attention import MultiHeadAttention, softmax
 from mha_utils.exercises.kit import (
     Exercise,
     Judged,
+    as_matrix,
     attend_in_heads,
     sample,
     scale_mistakes,
@@ -116,10 +117,8 @@ HEADS = Exercise(
 
 def _judge_two_back(w_q: Any) -> str:
     """Write a W_Q with which each word finds the word two places before."""
-    if np.shape(w_q) != (24, 8):
-        return f"Not yet: the shape is {np.shape(w_q)}; it must be (24, 8)."
     layer = hand_built_heads()
-    layer.w_q[2] = w_q
+    layer.w_q[2] = as_matrix(w_q, (24, 8))
     sentence = "The cat sat on the mat because it was tired"
     free = attend(sentence, layer=layer, causal=False).weights[0, 2]  # (n, n)
     shares = {back: np.diag(free, -back).mean() for back in range(-4, 5)}

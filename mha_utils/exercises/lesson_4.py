@@ -61,6 +61,11 @@ CONTRIBUTIONS = Exercise(
         "each head takes every h-th row of W_O. Its rows are side by side.": (
             lambda z, w: np.stack([z_i @ w[i :: len(z)] for i, z_i in enumerate(z)])
         ),
+        "head i begins at row i of W_O. It must be row i * d_v, or heads overlap.": (
+            lambda z, w: np.stack(
+                [z_i @ w[i : i + z.shape[2]] for i, z_i in enumerate(z)]
+            )
+        ),
         "the rows of W_O come in the wrong order: head 1 has the first ones.": (
             lambda z, w: _contributions(z[::-1], w)[::-1]
         ),

@@ -10,6 +10,10 @@ _LINKED_MAPS = [
     (sample_maps(4, 6), np.array([[2, 0], [3, 1], [4, 1], [1, 1], [0, 5]])),
     (sample_maps(5, 7), np.array([[2, 4], [3, 6], [6, 1], [5, 0]])),
 ]
+_FIRST_LINKS = (
+    "links[0] and links[1] are the first two links. All places from are in column "
+    "links[:, 0], all places to in links[:, 1]."
+)
 
 
 def _mass(weights: NDArray, links: NDArray) -> NDArray:
@@ -38,6 +42,7 @@ MASS = Exercise(
             lambda w, links: _mass(w, links) * len(links)
         ),
         "these are the links one by one. Their mean is wanted, for each head.": _linked,
+        _FIRST_LINKS: lambda w, links: w[:, links[0], links[1]].mean(axis=1),
         "the mean runs over the heads. It must run over the links.": (
             lambda w, links: _linked(w, links).mean(axis=0)
         ),
@@ -55,6 +60,9 @@ HITS = Exercise(
         ),
         "this counts all heads together. It must be each head by itself.": (
             lambda w, links: np.asarray(_hits(w, links).mean())
+        ),
+        _FIRST_LINKS: (
+            lambda w, links: (w[:, links[0]].argmax(axis=-1) == links[1]).mean(axis=1)
         ),
         "this is a count. Divide it by the number of links.": (
             lambda w, links: _hits(w, links) * len(links)
@@ -95,6 +103,11 @@ ABLATION = Exercise(
         ),
         "the mean runs over the heads. It must run over the words.": (
             lambda parts, keep: _replaced(parts, keep, parts.mean(axis=0)).sum(axis=0)
+        ),
+        "the mean runs over a word's numbers. It must run over the words.": (
+            lambda parts, keep: _replaced(
+                parts, keep, parts.mean(axis=2, keepdims=True)
+            ).sum(axis=0)
         ),
         "this is one number as the mean. Each of the d numbers has its own.": (
             lambda parts, keep: _replaced(

@@ -18,7 +18,14 @@ PARAMETERS = Exercise(
         "W_O is missing.": lambda d, h: np.asarray(3 * d * d),
         "this is one head only.": lambda d, h: np.asarray(4 * d * d // h),
         "each head has d_k columns, not d_model.": (
-            lambda d, h: np.asarray(3 * h * d * d + d * d)
+            lambda d, h: np.asarray(3 * h * d * d + d * d),
+            lambda d, h: np.asarray(4 * h * d * d),
+        ),
+        "W_O joins all heads: it has h·d_k rows, and d_k are one head's.": (
+            lambda d, h: np.asarray(3 * d * d + d * d // h)
+        ),
+        "biases are counted, too. This layer has none.": (
+            lambda d, h: np.asarray(4 * (d * d + d))
         ),
         "each head reads the whole word: W_Q is (d_model, d_k), not (d_k, d_k).": (
             lambda d, h: np.asarray(3 * d * d // h + d * d)

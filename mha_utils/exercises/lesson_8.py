@@ -54,6 +54,9 @@ FOLLOWERS = Exercise(
         "a new word has nothing to find and looks at the start, place 0, not at -1.": (
             lambda ids: np.where(_followers(ids) == 0, -1, _followers(ids))
         ),
+        "a new word looks at itself. It has nothing to find: place 0.": (
+            lambda ids: np.where(_followers(ids), _followers(ids), np.arange(len(ids)))
+        ),
         "these are distances. The places are wanted, counted from 0.": (
             lambda ids: np.where(
                 _followers(ids), np.arange(len(ids)) - _followers(ids), 0
@@ -104,6 +107,14 @@ SURPRISE = Exercise(
         ),
         "this is log2, in bits. Take np.log.": (
             lambda p, ids: _surprise(p, ids) / np.log(2)
+        ),
+        "this is log10. Take np.log.": lambda p, ids: _surprise(p, ids) / np.log(10),
+        "the sum is divided by n. Only n - 1 words come next.": (
+            lambda p, ids: _surprise(p, ids) * (len(ids) - 1) / len(ids)
+        ),
+        "each row is asked for every word. A row and its word are a pair: "
+        "shares[np.arange(n - 1), ids[1:]], or a loop.": (
+            lambda p, ids: -np.log(p[:-1, ids[1:]]).mean()
         ),
         "this is the mean probability. Its logarithm is missing.": (
             lambda p, ids: _given_to_next(p, ids).mean()

@@ -1,6 +1,7 @@
 """Lesson 9: one step with a cache, heads that share their keys, places as angles."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from mha_utils.exercises.kit import (
     attend_in_heads,
     sample,
     scale_mistakes,
+    softmax_of_all,
 )
 
 
@@ -30,15 +32,20 @@ def _behind(kept: NDArray, new: NDArray) -> NDArray:
     return np.concatenate([kept, new[:, None]], axis=1)  # (h, n + 1, d)
 
 
-def _weights(query: NDArray, keys: NDArray, scale: float | None = None) -> NDArray:
-    scale = keys.shape[-1] ** -0.5 if scale is None else scale
-    return softmax((keys @ query[..., None])[..., 0] * scale)  # (h, n)
-
-
-def _look(
-    query: NDArray, keys: NDArray, values: NDArray, *, scale: float | None = None
+def _weights(
+    query: NDArray,
+    keys: NDArray,
+    *,
+    scale: float | None = None,
+    weigh: Callable = softmax,
 ) -> NDArray:
-    return (_weights(query, keys, scale)[:, None] @ values)[:, 0]  # (h, d_v)
+    scale = keys.shape[-1] ** -0.5 if scale is None else scale
+    return weigh((keys @ query[..., None])[..., 0] * scale)  # (h, n)
+
+
+def _look(query: NDArray, keys: NDArray, values: NDArray, **how: Any) -> NDArray:
+    """Return z, with room for a mistake in scale and softmax."""
+    return (_weights(query, keys, **how)[:, None] @ values)[:, 0]  # (h, d_v)
 
 
 def _scaled_step(
@@ -96,6 +103,11 @@ STEP = Exercise(
         ),
         "these are the weights. They still have to weigh the values.": (
             lambda q, k, v, ks, vs: _weights(q, _behind(ks, k))
+        ),
+        "the weights of all heads together add up to 1. It must be those of each.": (
+            lambda q, k, v, ks, vs: _look(
+                q, _behind(ks, k), _behind(vs, v), weigh=softmax_of_all
+            )
         ),
         "the keys are weighed in place of the values.": (
             lambda q, k, v, ks, vs: _look(q, _behind(ks, k), _behind(ks, k))
