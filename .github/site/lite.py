@@ -14,6 +14,9 @@ from packaging.utils import canonicalize_name
 from pyodide_lock import PyodideLockSpec
 from pyodide_lock.utils import add_wheels_to_spec
 
+from mha_utils.pretrained import NoModelError, find_files
+from mha_utils.pretrained.website import halved, write_parts
+
 RUNTIME = "pyodide.mjs pyodide.js pyodide.asm.js pyodide.asm.wasm python_stdlib.zip"
 # What Pyodide 0.27.7 has compiled or as it needs it, and with it what that depends on.
 COMPILED = "numpy matplotlib ipython jedi"
@@ -24,6 +27,8 @@ ADDED = (
     "threadpoolctl micropip==0.10.0"
 )
 KERNEL = "piplite pyodide_kernel ipykernel widgetsnbextension"
+# Seen from Python's own address, lite/extensions/@jupyterlite/.../static/....js
+MODEL = "../../../../static/model"
 SHARED = Path(sys.prefix, "share", "jupyter", "labextensions")
 EXTENSIONS = (
     "@jupyterlite/pyodide-kernel-extension",
@@ -38,10 +43,14 @@ def add_lite(out: Path, course: Path, pyodide: Path) -> None:
     served = folder / "static" / "pyodide"
     served.mkdir(parents=True)
     packages = _add_packages(served, course, pyodide)
+    model = _small_model()
     kernel = {
         "pyodideUrl": "./static/pyodide/pyodide.mjs",
         "disablePyPIFallback": True,
-        "loadPyodideOptions": {"packages": packages},
+        "loadPyodideOptions": {
+            "packages": packages,
+            "env": {"MHA_UTILS_WEBSITE_MODEL": MODEL} if model else {},
+        },
     }
     data = {
         "appName": "See multi-head attention work",
@@ -52,7 +61,12 @@ def add_lite(out: Path, course: Path, pyodide: Path) -> None:
         json.dumps({"jupyter-lite-schema-version": 0, "jupyter-config-data": data})
     )
     extensions = [str(SHARED / name) for name in EXTENSIONS]
-    config = {"ignore_sys_prefix": True, "federated_extensions": extensions}
+    config = {
+        "apps": ["lab"],
+        "ignore_sys_prefix": True,
+        "federated_extensions": extensions,
+        "extra_ignore_contents": [r"\.npz$"],  # Python has them in its package
+    }
     (folder / "jupyter_lite_config.json").write_text(
         json.dumps({"LiteBuildConfig": config})
     )
@@ -60,6 +74,8 @@ def add_lite(out: Path, course: Path, pyodide: Path) -> None:
     command += ["--lite-dir", folder, "--contents", course, "--output-dir", out]
     command += ["--no-sourcemaps", "--no-unused-shared-packages"]
     _run(*command, cwd=folder)
+    if model:
+        write_parts(model, out / "static" / "model")
 
 
 def _add_packages(served: Path, course: Path, pyodide: Path) -> list[str]:
@@ -92,6 +108,16 @@ def _add_packages(served: Path, course: Path, pyodide: Path) -> list[str]:
         known.depends = list(map(canonicalize_name, known.depends))
     lock.to_json(served / "pyodide-lock.json")
     return sorted(lock.packages)
+
+
+def _small_model() -> dict | None:
+    """Return the files of lesson 7's model, its weights rounded, or None."""
+    try:
+        files = find_files()
+    except NoModelError as error:
+        print(f"{error}\nThe website is built without it: stored answers stand in.")
+        return None
+    return files | {"model.safetensors": halved(files["model.safetensors"])}
 
 
 def _run(*command: object, cwd: Path | None = None) -> None:

