@@ -1,4 +1,4 @@
-"""The heads on the website's first page, without a kernel, answer as the package's."""
+"""What the website's pages do without a kernel: heads, explorers, film, predictions."""
 
 import json
 import random
@@ -15,27 +15,36 @@ from mha_utils.text import words
 
 SITE = ROOT / ".github" / "site"
 sys.path.insert(0, str(SITE))
-from live import live_data  # noqa: E402
+from live import encode, first_explorer, heads_data, state  # noqa: E402
 
 ASK = """([sentences, inputs]) => sentences.map(
     (sentence) => window.heads.attend({ sentence, ...inputs }, window.data))"""
+
+
+def save(folder, name, widget):
+    text = json.dumps(widget, default=encode)
+    (folder / "live" / f"{name}.json").write_text(text, "utf-8")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """The files of the first page, without the website around them."""
     folder = tmp_path_factory.mktemp("live")
-    for file in (SITE / "_static").glob("*.js"):
+    files = [ROOT / "mha_utils" / name for name in ("explorer.js", "alone.js")]
+    for file in (*files, *(SITE / "_static").glob("*.js")):
         (folder / file.name).write_bytes(file.read_bytes())
-    explorer = ROOT / "mha_utils" / "explorer.js"
-    (folder / explorer.name).write_bytes(explorer.read_bytes())
-    (folder / "live.json").write_text(live_data(), "utf-8")
+    (folder / "live").mkdir()
+    save(folder, "heads", heads_data())
+    save(folder, "index", {"state": state(first_explorer()), "heads": True})
     (folder / "index.html").write_text(
         '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">'
         '<div id="live"></div><script type="module">'
         'window.heads = await import("./heads.js");'
-        'const { data, model } = await import("./live.js");'
-        "Object.assign(window, { data, model });</script>"
+        'const { draw, fetchHeads } = await import("./live.js");'
+        "window.data = await fetchHeads();"
+        'const node = document.getElementById("live");'
+        'node.dataset.live = "index";'
+        "window.model = await draw(node);</script>"
     )
     return folder
 
@@ -87,6 +96,9 @@ def test_maps_are_the_packages(page, inputs):
         assert answer["note"] == maps.note
         weights = np.reshape(answer["weights"], maps.weights.shape)
         np.testing.assert_allclose(weights, maps.weights, atol=1e-9, err_msg=sentence)
+        for name, theirs in zip(("queries", "keys"), maps.why):
+            ours = np.reshape(answer[name], theirs.shape)
+            np.testing.assert_allclose(ours, theirs, atol=1e-9, err_msg=sentence)
     assert 0 < refused < 100
 
 
@@ -107,12 +119,13 @@ def test_the_picture_has_the_form_of_the_kernels(page):
             model.set("sentence", "the cat sat");
             model.save_changes();
             const { weights, ...rest } = model.get("picture");
+            rest.why = { names: rest.why.names };
             return [rest, Array.from(new Float32Array(weights.buffer))];
         }"""
     )
     rest = {k: v for k, v in explorer.picture.items() if k != "weights"}
-    rest = json.loads(json.dumps(rest | {"why": None}))  # which needs Python
-    assert found[0] == rest
+    rest["why"] = {"names": rest["why"]["names"]}  # the others are compared above
+    assert found[0] == json.loads(json.dumps(rest))
     expected = np.frombuffer(explorer.picture["weights"], "<f4")
     np.testing.assert_allclose(found[1], expected, atol=1e-6)
 

@@ -5,6 +5,7 @@ PYODIDE, a folder with the files of a Pyodide release, the lessons run in the br
 """
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -14,9 +15,8 @@ from sphinx.cmd.build import main as sphinx
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+ICONS = re.compile(r'<script defer src="[^"]*/fontawesome\.js[^>]*></script>\n?')
 sys.path.insert(0, str(ROOT))  # the course that is here, not one that is installed
-
-from live import live_data  # noqa: E402
 
 
 def build(out: Path, pyodide: Path | None = None) -> None:
@@ -37,7 +37,16 @@ def build(out: Path, pyodide: Path | None = None) -> None:
         options = ["-c", str(HERE), "-d", f"{folder}/doctrees", "-W", "--keep-going"]
         if sphinx(["-q", *options, str(course), str(out)]):
             raise SystemExit("Sphinx found something wrong with the pages, see above.")
-    (out / "_static" / "live.json").write_text(live_data(), "utf-8")
+    _lighten(out)
+
+
+def _lighten(out: Path) -> None:
+    """Take away the theme's icons as a script, 1.5 MB: it has them as a font, too."""
+    for page in out.rglob("*.html"):
+        page.write_text(ICONS.sub("", page.read_text("utf-8")), "utf-8")
+    scripts = out / "_static" / "scripts"
+    for extra in {*scripts.glob("fontawesome*"), *out.glob("_static/**/*.map")}:
+        extra.unlink()
 
 
 if __name__ == "__main__":

@@ -79,20 +79,28 @@ function softmax(scores) {
   return powers.map((power) => power / sum);
 }
 
+// What each word asks for, and what it offers: one head's queries and keys.
+function project(x, { w_q, b_q, w_k }, { temperature }) {
+  const queries = product(x, w_q).map((query) =>
+    query.map((value, k) => (value + b_q[k]) / temperature),
+  );
+  return { queries, keys: product(x, w_k) };
+}
+
 // One head's map: each word's query times the keys of the words that it may see.
-function attention(x, { w_q, b_q, w_k }, { causal, temperature }) {
-  const keys = product(x, w_k);
-  return product(x, w_q).map((query, i) => {
-    const seen = causal ? i + 1 : x.length;
+function attention({ queries, keys }, { causal }) {
+  return queries.map((query, i) => {
+    const seen = causal ? i + 1 : keys.length;
     const scores = keys.slice(0, seen).map((key) => {
-      const sum = key.reduce((sum, value, k) => sum + value * (query[k] + b_q[k]), 0);
-      return sum / temperature / Math.sqrt(key.length);
+      const sum = key.reduce((sum, value, k) => sum + value * query[k], 0);
+      return sum / Math.sqrt(key.length);
     });
-    return [...softmax(scores), ...Array(x.length - seen).fill(0)];
+    return [...softmax(scores), ...Array(keys.length - seen).fill(0)];
   });
 }
 
-// The words, and the weights (h, n, n) one after the other; or an error in words.
+// The words, the weights (h, n, n) one after the other, and what made them; or an error
+// in words.
 export function attend(inputs, data) {
   const { sentence } = inputs, { maxWords } = data;
   if (sentence.length > 30 * maxWords)
@@ -112,8 +120,11 @@ export function attend(inputs, data) {
         `${maxWords}.`,
     };
   const x = embed(tokens, data);
-  const weights = data.heads.map((head) => attention(x, head, inputs)).flat(2);
-  return { error: "", tokens, weights, note: note(found, data.lexicon) };
+  const projected = data.heads.map((head) => project(x, head, inputs));
+  const weights = projected.map((head) => attention(head, inputs)).flat(2);
+  const queries = projected.map((head) => head.queries).flat(2); // (h, n, d_k)
+  const keys = projected.map((head) => head.keys).flat(2);
+  return { error: "", tokens, weights, queries, keys, note: note(found, data.lexicon) };
 }
 
 function note(tokens, lexicon) {
@@ -133,6 +144,8 @@ function note(tokens, lexicon) {
 }
 
 // ---- the explorer with these heads behind it
+const floats = (numbers) => new DataView(new Float32Array(numbers).buffer);
+
 // It is asked as a kernel would be: a change of an input is answered by a new picture.
 export function connect(state, data) {
   const values = new Map(Object.entries(state)), listeners = new Map();
@@ -141,13 +154,14 @@ export function connect(state, data) {
     const now = Object.fromEntries(
       Object.keys(inputs).map((name) => [name, values.get(name)]),
     );
-    const { error, tokens, weights, note } = attend(now, data);
+    const { error, tokens, weights, queries, keys, note } = attend(now, data);
     const found = error
       ? {}
       : {
           tokens, keys: tokens, note,
           shape: [1, data.heads.length, tokens.length, tokens.length],
-          weights: new DataView(new Float32Array(weights).buffer),
+          weights: floats(weights),
+          why: { queries: floats(queries), keys: floats(keys), names: data.questions },
         };
     model.set("picture", {
       ...values.get("picture"), inputs: now, error, ...found, number: number + 1,

@@ -1,21 +1,157 @@
-// The explorer on the first page, with the hand-built heads in the page itself.
-import explorer from "./explorer.js";
-import { connect } from "./heads.js";
+// What the website's pages do without Python. `widgets.py` saved what stands in `live`.
 
+const load = async (name) =>
+  (await fetch(new URL(`live/${name}.json`, import.meta.url))).text();
 const bytes = (_, value) =>
   value?.base64 === undefined
     ? value
     : new DataView(Uint8Array.from(atob(value.base64), (c) => c.charCodeAt(0)).buffer);
 
-const answer = await fetch(new URL("live.json", import.meta.url));
-const { state, data } = JSON.parse(await answer.text(), bytes);
-data.lexicon = new Map(
-  Object.entries(data.lexicon).flatMap(([features, words]) =>
-    words.split(" ").map((word) => [word, features]),
-  ),
+function make(tag, attributes, ...children) {
+  const node = Object.assign(document.createElement(tag), attributes);
+  node.append(...children);
+  return node;
+}
+
+// ---- explorers
+let heads; // fetched once
+
+// Lexicon and matrices of the hand-built heads.
+export async function fetchHeads() {
+  const data = JSON.parse(await load("heads"));
+  data.lexicon = new Map(
+    Object.entries(data.lexicon).flatMap(([features, words]) =>
+      words.split(" ").map((word) => [word, features]),
+    ),
+  );
+  return data;
+}
+
+// Draw the explorer that a node names, in it; return the model behind it.
+export async function draw(node) {
+  const text = await load(node.dataset.live), saved = JSON.parse(text, bytes);
+  const { default: explorer } = await import("./explorer.js");
+  let model;
+  if (saved.heads) {
+    const { connect } = await import("./heads.js");
+    model = connect(saved.state, await (heads ??= fetchHeads()));
+  } else {
+    const { standIn } = await import("./alone.js");
+    model = standIn(text);
+  }
+  node.replaceChildren(...(saved.film ? [makeFilm(saved.film, model)] : []));
+  explorer.render({ model, el: node });
+  return model;
+}
+
+// The film of a training: its slider and its button, and who does what in a picture.
+function makeFilm(film, model) {
+  const slider = make("input", { type: "range", max: film.length - 1, value: 0 });
+  const button = make("button", { type: "button" }, "Play the film");
+  const told = make("span", {});
+  let playing;
+
+  function show() {
+    const { step, picture, jobs } = film[slider.value];
+    slider.setAttribute("aria-valuetext", `after ${step} steps`);
+    told.replaceChildren(make("b", {}, `After ${step} steps:`));
+    for (const [job, share] of jobs)
+      told.append(
+        make("span", {}, job, make("meter", { value: share, ariaLabel: job }),
+          share.toFixed(2)),
+      );
+    const { number } = model.get("picture");
+    model.set("picture", { ...first, ...picture, number: number + 1 });
+  }
+  function stop() {
+    clearInterval(playing);
+    playing = undefined;
+    button.textContent = "Play the film";
+  }
+  function next() {
+    slider.stepUp();
+    show();
+    if (slider.value === slider.max) stop();
+  }
+  button.addEventListener("click", () => {
+    if (playing) return stop();
+    if (slider.value === slider.max) slider.value = 0;
+    playing = setInterval(next, 200);
+    button.textContent = "Stop";
+  });
+  slider.addEventListener("input", () => {
+    stop();
+    show();
+  });
+  const first = model.get("picture");
+  show();
+  return make("div", { className: "film" },
+    button, make("label", {}, "film ", slider), told);
+}
+
+// ---- predictions: the rest of a section is folded until an answer is chosen
+function fold(node) {
+  const options = JSON.parse(node.dataset.options);
+  const blocks = [...document.querySelectorAll("section > :not(section)")];
+  const after = blocks.slice(blocks.indexOf(node.closest(".cell")) + 1);
+  const end = after.findIndex((it) => it.matches("h2, :has([data-options])"));
+  const rest = (end < 0 ? after : after.slice(0, end)).flatMap((it) =>
+    it.matches(".cell") ? [...it.querySelectorAll(".cell_output")] : [it],
+  );
+  const result = rest.find((it) => it.matches(".cell_output")) ?? rest[0];
+  const heading = make("p", { className: "came-out" });
+  const reply = make("span", { role: "status" });
+  result?.before(heading);
+
+  function say(text, above) {
+    reply.textContent = text;
+    heading.textContent = above;
+  }
+  function unfold() {
+    for (const it of rest) it.classList.remove("folded");
+    show.remove();
+  }
+  const answers = options.map((option) => {
+    const button = make("button", { type: "button", ariaPressed: "false" }, option);
+    button.addEventListener("click", () => {
+      unfold();
+      for (const other of answers) other.ariaPressed = String(other === button);
+      say(`You chose “${option}”. Compare it with what comes out below.`,
+        `Your prediction: ${option}. What came out:`);
+    });
+    return button;
+  });
+  const show = make("button", { type: "button" }, "show what comes out");
+  show.addEventListener("click", () => {
+    unfold();
+    say("It is shown below.", "What came out:");
+  });
+  for (const it of rest) it.classList.add("folded");
+  say("", "Folded until you choose an answer above.");
+  node.replaceChildren(...answers, show, reply);
+
+  // A link into what is folded opens it.
+  function follow() {
+    const to = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (to && rest.some((it) => it.contains(to) || it === to.firstElementChild))
+      show.click();
+  }
+  addEventListener("hashchange", follow);
+  follow();
+}
+
+for (const node of document.querySelectorAll("[data-options]")) fold(node);
+
+const seen = new IntersectionObserver(
+  (entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      seen.unobserve(target);
+      draw(target).catch(() => {
+        target.textContent = "The explorer could not be fetched. Load the page again.";
+      });
+    }
+  },
+  { rootMargin: "600px" }, // before the reader comes to it
 );
-export { data };
-export const model = connect(state, data);
-const el = document.getElementById("live");
-el.replaceChildren();
-explorer.render({ model, el });
+for (const node of document.querySelectorAll("[data-live]")) seen.observe(node);
