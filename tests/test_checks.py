@@ -1171,6 +1171,10 @@ ANSWERS = {
                 "one by one",
                 lambda p, ids: np.array([-np.log(r[w]) for r, w in zip(p, ids[1:])]),
             ),
+            (
+                "with np.arange",
+                lambda p, ids: -np.mean([np.log(row[ids[1:]]) for row in p[:-1]]),
+            ),
         ],
     ),
     "without": Answers(
