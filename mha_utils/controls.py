@@ -35,11 +35,17 @@ ENDS = f"{ASKS} ~ .jp-Cell:is(:has(h2), :has([class*=prediction-]))"
 FOLDS = f"{ASKS} ~ .jp-Cell:not({ENDS}, {ENDS} ~ *)"
 FOLDED = f"""{FOLDS}.jp-MarkdownCell,
 {FOLDS} .jp-OutputArea-child:not(:has([data-mime-type*=err])) {{ display: none }}"""
-HEADED = (
-    f"{ASKS} + .jp-CodeCell .jp-OutputArea::before,\n"
-    f"{ASKS} + .jp-MarkdownCell + .jp-CodeCell .jp-OutputArea::before "
-    "{ content: HEADING; font-weight: bold; margin-left: var(--jp-cell-prompt-width) }"
-)
+SHOWS = ".jp-CodeCell:has(.jp-OutputArea-child)"
+# The heading stands above the first result, not under a cell that shows nothing.
+HEADED = f"""{FOLDS}{SHOWS}:not({ASKS} ~ {SHOWS} ~ *) .jp-OutputArea::before {{
+content: HEADING; font-weight: bold; margin-left: var(--jp-cell-prompt-width) }}
+"""
+# On a narrow page JupyterLab puts prompts above outputs, and breaks the lines of a
+# table wherever they end; here they are scrolled.
+NARROW = """@media (max-width: 760px) {
+.jp-OutputArea::before { margin-left: 0 !important }
+.jp-OutputArea-output[data-mime-type="text/plain"] pre { white-space: pre } }
+"""
 SAYS = "<p role='{role}' style='font-size: 16px; margin: 0'>{text}</p>"
 
 
@@ -175,9 +181,8 @@ class Prediction(HBox):
         heading = json.dumps(heading, ensure_ascii=False).replace(
             "<", r"\3c "
         )  # it stands in a style
-        style = (HEADED.replace("HEADING", heading) + folded).replace(
-            "NAME", self._name
-        )
+        style = HEADED.replace("HEADING", heading) + folded
+        style = NARROW + style.replace("NAME", self._name)
         reply = SAYS.format(role="status", text=html.escape(reply))
         self._reply.value = f"<style>{style}</style>{reply}"
 
@@ -209,7 +214,10 @@ def play(
         For each argument of `draw`: a slider's lowest, highest and first number; True
         or False for a box to tick; or a list of strings to choose from.
     """
-    made = {name: _control(name, what) for name, what in controls.items()}
+    labelled = [name for name, what in controls.items() if not isinstance(what, bool)]
+    # Sliders below each other begin at one place; a letter is seldom wider than 1.2ch.
+    wide = f"{1.2 * max(map(len, labelled)) + 1}ch" if labelled[1:] else "initial"
+    made = {name: _control(name, what, wide) for name, what in controls.items()}
     picture, message = HTML(), HTML()
 
     def show(_: object = None) -> None:
@@ -238,9 +246,11 @@ def play(
     return VBox([picture, message, *([boxes] if boxes.children else []), *others])
 
 
-def _control(name: str, what: tuple | bool | list) -> FloatSlider | Checkbox | Dropdown:
+def _control(
+    name: str, what: tuple | bool | list, label_width: str
+) -> FloatSlider | Checkbox | Dropdown:
     name = name.replace("_", " ")
-    wide = {"description_width": "initial"}
+    wide = {"description_width": label_width}
     fits = {"max_width": "calc(100% - 4px)"}  # without its margins
     if isinstance(what, bool):
         layout = {"width": "auto", "margin": "0 24px 0 0"}  # nearer to its own label

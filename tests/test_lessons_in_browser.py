@@ -138,6 +138,7 @@ def lesson(opened):
         "prediction.ipynb",
         "from mha_utils.controls import predict\npredict('yes', 'no')",
         " We ask.",
+        "def nothing_to_show(): pass",
         "print('It is so.')\n1 + 1",
         " The answer is yes.",
         "predict('odd', 'even')",
@@ -176,13 +177,14 @@ def test_results_are_folded_until_an_answer_is_chosen(lesson):
     ]
     run_all(lesson)
     until(shows)
-    assert heading(2) == '"Folded until you choose an answer above."'
-    first, second = (output(lesson, number) for number in (0, 2))
+    assert heading(3) == '"Folded until you choose an answer above."'
+    first, second = (output(lesson, number) for number in (0, 3))
     first.get_by_role("button", name="yes", exact=True).focus()
     lesson.keyboard.press("Tab")
     lesson.keyboard.press("Enter")
     until(shows, "We ask.", "It is so.", "2", "The answer is yes.")
-    assert heading(2) == '"Your prediction: no. What came out:"'
+    assert heading(3) == '"Your prediction: no. What came out:"'
+    assert [heading(2), heading(5)] == ["none", "none"]  # no result, not yet chosen
     first.get_by_role("status").filter(has_text="You chose “no”.").wait_for()
     buttons = first.locator("button:visible")
     assert buttons.all_text_contents() == ["yes", "no"]
@@ -203,9 +205,33 @@ def test_results_are_folded_until_an_answer_is_chosen(lesson):
     )
 
 
+LINES = """output => {
+    const pre = output.querySelector("pre"), text = document.createRange();
+    text.selectNodeContents(pre);
+    const tops = [...text.getClientRects()].map((line) => Math.round(line.top));
+    return [new Set(tops).size, getComputedStyle(pre.parentNode).overflowX];
+}"""
+
+
+def test_on_a_narrow_page_the_lines_of_a_table_are_not_broken(opened):
+    page = opened(
+        "narrow.ipynb",
+        "from mha_utils.controls import predict, table\npredict('yes', 'no')",
+        "table(**{'a long name ' * 9: [1]})",
+    )
+    size = page.viewport_size
+    run_all(page)
+    page.get_by_role("button", name="show what comes out").click()
+    page.set_viewport_size({"width": 390, "height": 768})
+    try:
+        assert output(page, 1).evaluate(LINES) == [2, "auto"]
+    finally:
+        page.set_viewport_size(size)
+
+
 def test_an_error_is_never_folded(lesson):
     lesson.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.content.widgets[2].model"
+        "() => window.jupyterapp.shell.currentWidget.content.widgets[3].model"
         ".sharedModel.setSource('1 / 0')"
     )
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
@@ -229,6 +255,12 @@ def test_a_figure_to_play_with(run):
         says(f"{height} {on}")
 
     until(says, "1.00 True")
+    labels = [cell.locator(".widget-label", has_text=n) for n in ("height", "how")]
+    boxes = [label.bounding_box() for label in labels]
+    assert len({box["x"] + box["width"] for box in boxes}) == 1
+    assert all(
+        label.evaluate("n => n.scrollWidth <= n.clientWidth") for label in labels
+    )
     slider = cell.get_by_role("slider")
     slider.focus()
     run.keyboard.press("ArrowRight")
