@@ -1,21 +1,28 @@
 """Put single faults into the package, and see whether the tests notice.
 
-Run with `python tests/tools/mutate.py [--sample N] [module ...]`. For each module it
-draws N faults with a fixed seed, puts one at a time into a clone of the last commit,
-and runs the tests that know the module, and then the lessons, whose outputs are stored.
-It prints the share noticed, and the faults that were not. That the tests pass without a
+Run with `python tests/tools/mutate.py [--sample N] [--own] [module ...]`, where a
+process can fork. For each module, and each file of JavaScript, it draws N faults with a
+fixed seed, puts one at a time into a clone of the last commit, and runs the tests that
+know the module, and then (but for `--own`) the lessons, whose outputs are stored. It
+prints the share noticed, and the faults that were not. That the tests pass without a
 fault is tried first.
 """
 
 import argparse
 import ast
+import importlib
+import multiprocessing
 import os
 import random
+import re
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,10 +32,18 @@ def names_in(room: str) -> list[str]:
     return sorted(path.stem for path in (ROOT / "mha_utils" / room).glob("[!_]*.py"))
 
 
-def tests_of(name: str) -> str:
-    """Return where the tests of this name are: a folder, or a file."""
-    folder = ROOT / "tests" / name
-    return f"tests/{name}" if folder.is_dir() else f"tests/test_{name}.py"
+def file_of(module: str) -> str:
+    """Return where a module is, from the course's root."""
+    return module if module.endswith(".js") else f"mha_utils/{module}.py"
+
+
+def tests_of(module: str) -> list[str]:
+    """Return where a module's own tests are: folders, files, and its examples."""
+    folders = [f"tests/{name}" for name in TESTS[module]]
+    paths = [
+        it if (ROOT / it).is_dir() else f"tests/test_{it[6:]}.py" for it in folders
+    ]
+    return paths if module.endswith(".js") else [*paths, file_of(module)]
 
 
 # The module's own tests: files tests/test_NAME.py, or a folder of them.
@@ -54,8 +69,13 @@ TESTS = {
     "controls": ["controls", "lessons_in_browser"],
     "training_panel": ["training_panel", "lessons_in_browser"],
     "decoder_panel": ["decoder_panel"],
+    "pretrained/__init__": ["pretrained"],
     **{f"pretrained/{name}": ["pretrained"] for name in names_in("pretrained")},
+    "pretrained/own": ["pretrained", "own_model"],
     "offline": ["offline"],
+    "mha_utils/alone.js": ["alone"],
+    "mha_utils/explorer.js": ["explorer_js", "explorer_page", "alone", "live"],
+    ".github/site/_static/heads.js": ["live"],
 }
 LESSONS = [  # with the docstrings' examples; compared in text and picture
     "mha_utils",
@@ -130,6 +150,36 @@ def faults(source: str) -> Iterator[tuple[int, int, str]]:
                     yield begin(keyword), end(keyword) + more, ""
 
 
+JS_SWAPS = {
+    "<": "<=", "<=": "<", ">": ">=", ">=": ">", "===": "!==", "!==": "===", "+": "-",
+    "-": "+", "*": "/", "/": "*", "&&": "||", "||": "&&",
+}  # fmt: skip
+JS_TEXTS = re.compile(  # what is no code: comments, texts, patterns
+    r"""//.*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`"""
+    r"""|(?<=[(,=:!?\[ ])/(?![/* ])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/[a-z]*"""
+)
+JS_FAULTS = (  # where a fault fits, and what it puts there
+    (r" (<=?|>=?|[!=]==|[-+*/]|&&|\|\|) ", lambda was: f" {JS_SWAPS[was.strip()]} "),
+    (r"\b(?:true|false)\b", lambda was: "false" if was == "true" else "true"),
+    (r"(?<![\w.#$])\d+(?:\.\d+)?(?![\w.])", lambda was: str(float(was) + 1)),
+    (r"(?<=\) )return\b[^;{}]*;", lambda was: ";"),
+    (r"(?<=\bif )\((?:[^()]|\([^()]*\))*\)", lambda was: f"(!{was})"),
+    (r"(?m)(?<=^ )\s*[\w.?]+\([^(){};]*\);$", lambda was: ";"),
+)
+
+
+def faults_in_javascript(source: str) -> Iterator[tuple[int, int, str]]:
+    """Yield where in the encoded source a fault goes, as `faults` does."""
+    hidden = JS_TEXTS.sub(lambda text: "\n".join(
+        "@" * len(line) for line in text[0].split("\n")), source)  # fmt: skip
+    for pattern, change in JS_FAULTS:
+        for found in re.finditer(pattern, hidden):
+            start, end = found.span()
+            begin = len(source[:start].encode())
+            was = source[start:end]
+            yield begin, begin + len(was.encode()), change(was)
+
+
 def put(source: str, fault: tuple[int, int, str]) -> bytes:
     """Return the encoded source with the fault in it."""
     start, end, text = fault
@@ -146,25 +196,28 @@ def valid(source: str, fault: tuple[int, int, str]) -> bool:
     return True
 
 
+def run(course: Path, paths: list[str]) -> None:
+    """Run tests in a process of its own; it ends with 0 if they pass."""
+    os.setsid()  # what the tests start can be ended with them
+    os.chdir(course)
+    sys.path.insert(0, str(course))
+    with open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), 1)
+        os.dup2(nothing.fileno(), 2)
+    options = ["-xq", "--numprocesses=0", "-p", "no:cacheprovider"]
+    os._exit(int(pytest.main([*options, *paths])))
+
+
 def fails(course: Path, paths: list[str]) -> bool:
     """Run tests; a fault that makes them hang is noticed, too."""
-    command = [sys.executable, "-m", "pytest", "-xq", "--numprocesses=0"]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(course),
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-    try:
-        done = subprocess.run(
-            [*command, *paths],
-            cwd=course,
-            env=environment,
-            capture_output=True,
-            timeout=900,
-        )
-    except subprocess.TimeoutExpired:
-        return True
-    return done.returncode != 0
+    fork = multiprocessing.get_context("fork")
+    process = fork.Process(target=run, args=(course, paths))
+    process.start()
+    process.join(900)
+    if process.is_alive():
+        os.killpg(process.pid, signal.SIGKILL)
+        process.join()
+    return process.exitcode != 0
 
 
 def main() -> None:
@@ -172,26 +225,41 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("modules", nargs="*", default=list(TESTS))
     parser.add_argument("--sample", type=int, default=20)
+    parser.add_argument("--own", action="store_true", help="without the lessons")
     arguments = parser.parse_args()
+    lessons = [] if arguments.own else [LESSONS]
+    # Loaded once, for all processes: what does not change.
+    for library in (
+        "numpy",
+        "matplotlib.pyplot",
+        "ipywidgets",
+        "anywidget",
+        "nbformat",
+    ):
+        importlib.import_module(library)
     with tempfile.TemporaryDirectory() as folder:
         course = Path(folder) / "course"
+        os.environ["PYTHONPATH"], os.environ["OPENBLAS_NUM_THREADS"] = str(course), "1"
+        # Two faults of one length, within a second, would look like one to Python.
+        os.environ["PYTHONDONTWRITEBYTECODE"], sys.dont_write_bytecode = "1", True
         subprocess.run(["git", "clone", "-q", ROOT, course], check=True)
-        if fails(course, LESSONS):
+        if lessons and fails(course, LESSONS):
             sys.exit("The lessons' tests fail without any fault.")
         for module in arguments.modules:
-            tests = [tests_of(name) for name in TESTS[module]]
+            tests = tests_of(module)
             if fails(course, tests):
                 sys.exit(f"The tests of {module} fail without any fault.")
-            path = course / "mha_utils" / f"{module}.py"
+            path = course / file_of(module)
             source = path.read_text("utf-8")
-            every = [
-                fault for fault in sorted(set(faults(source))) if valid(source, fault)
-            ]
+            if path.suffix == ".js":
+                every = sorted(set(faults_in_javascript(source)))
+            else:
+                every = [it for it in sorted(set(faults(source))) if valid(source, it)]
             some = random.Random(0).sample(every, min(arguments.sample, len(every)))
             survivors = []
             for start, end, text in some:
                 path.write_bytes(put(source, (start, end, text)))
-                if not (fails(course, tests) or fails(course, LESSONS)):
+                if not any(fails(course, paths) for paths in [tests, *lessons]):
                     line = source.encode()[:end].count(b"\n") + 1
                     was = source.encode()[start:end].decode()
                     survivors.append(f"  line {line}: {was!r} -> {text!r}")
