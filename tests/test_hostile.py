@@ -5,28 +5,42 @@
 
 import json
 import warnings
-from functools import partial
+from copy import deepcopy
 
 import numpy as np
 import pytest
+from browser import browse, need_browser
 from host import Host
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from tiny_bert import CONFIG, random_tensors, safetensors, tokenizer_json
+from tiny_bert import (
+    CONFIG,
+    as_distilbert,
+    as_electra,
+    random_tensors,
+    safetensors,
+    tokenizer_json,
+)
 
 from mha_utils import (
+    KeyValueCache,
     MultiHeadAttention,
     causal_mask,
     merge_heads,
+    padding_mask,
+    rotate,
     scaled_dot_product_attention,
     softmax,
     split_heads,
 )
+from mha_utils.decoder import NEW, Decoder
 from mha_utils.explorer import Explorer
+from mha_utils.maps import ROUNDING
 from mha_utils.pretrained import PretrainedModel
 from mha_utils.pretrained.checkpoint import read_checkpoint
 from mha_utils.sentences import AttentionMaps, attend
+from mha_utils.vocabulary import known_words, suggest
 
 patient = settings(
     deadline=None,
@@ -83,13 +97,14 @@ TYPE = """async ([index, units]) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def page(chromium):
-    host = Host(chromium)
-    host.show(Explorer(attend))
-    host.show(Explorer(spaced))
-    yield host.page
-    host.page.close()
+@pytest.fixture(scope="module", params=["chromium", "firefox"])
+def page(request, playwright):
+    need_browser(request.param)
+    with browse(playwright, request.param) as context:
+        host = Host(context)
+        host.show(Explorer(attend))
+        host.show(Explorer(spaced))
+        yield host.page
 
 
 def drawable(text):
@@ -192,6 +207,12 @@ CALLS = {
     "layer": (lambda *a: LAYER(*a), (any_array, any_array)),
     "contributions": (lambda x: LAYER.contributions(x), (any_array,)),
     "new layer": (MultiHeadAttention, (any_array,) * 4),
+    "rotate": (rotate, (any_array, st.none() | any_array)),
+    "rotate with a base": (
+        lambda x, places, base: rotate(x, places, base=base),
+        (odd_arrays(fitting), odd_arrays(st.tuples(st.integers(0, 3))), odd_floats),
+    ),
+    "padding": (padding_mask, (any_array, st.integers(-2, 4))),
 }
 
 
@@ -223,13 +244,223 @@ def test_any_array_is_answered_or_refused_in_words(name):
     try_it()
 
 
-# ---- any checkpoint into the model
-SOUND = {
-    "config.json": json.dumps(CONFIG).encode(),
-    "tokenizer.json": tokenizer_json(),
-    "model.safetensors": safetensors(random_tensors()),
+# ---- anything that a model may give as its maps
+@st.composite
+def odd_maps(draw):
+    """Draw the arguments of maps: right ones, with none, one or a few faults."""
+    n_q, n_k, h, layers = (draw(st.integers(1, 4)) for _ in range(4))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    queries = rng.normal(size=(layers, h, n_q, 2))
+    keys = rng.normal(size=(layers, h, n_k, 2))
+    weights = softmax(queries @ keys.swapaxes(-1, -2) / np.sqrt(2))
+    given_ = {
+        "tokens": [f"q{i}" for i in range(n_q)],
+        "weights": weights,
+        "keys": [f"k{i}" for i in range(n_k)],
+        "why": draw(st.sampled_from([None, (queries, keys, ["a", "b"])])),
+        "num_kv_heads": draw(st.sampled_from([None, 1, h])),
+        "head_names": draw(st.sampled_from([(), ["a head"] * h])),
+    }
+    for fault in draw(st.lists(st.sampled_from(FAULTS), max_size=3)):
+        fault(draw, given_)
+    return given_
+
+
+def put_a_number(draw, given_):
+    number, place = draw(odd_floats), draw(st.integers(0, 999))
+    weights = given_["weights"]
+    if isinstance(weights, np.ndarray) and weights.size and weights.dtype.kind == "f":
+        weights = weights.astype(float)
+        weights.flat[place % weights.size] = number
+        given_["weights"] = weights
+
+
+def another_form(draw, given_):
+    weights = given_["weights"]
+    if not isinstance(weights, np.ndarray) or weights.dtype.kind == "O":
+        return
+    how = draw(st.sampled_from("list layers sentence first f2 i8 O T torch".split()))
+    if how == "torch":
+        torch = pytest.importorskip("torch")
+        if weights.dtype.kind in "fi":
+            kinds = [torch.bfloat16, torch.float64]
+            weights = torch.tensor(weights).to(draw(st.sampled_from(kinds)))
+            weights.requires_grad_()
+    elif how in ("layers", "sentence") and weights.ndim:
+        front = (None,) if how == "sentence" else ()
+        weights = draw(st.sampled_from([list, tuple]))(
+            layer[front] for layer in weights
+        )
+    elif how in ("f2", "i8", "O"):
+        with np.errstate(all="ignore"):
+            weights = weights.astype(how)
+    elif how == "first" and weights.ndim and len(weights):
+        weights = weights[0]
+    else:
+        weights = weights.T if how == "T" else weights.tolist()
+    given_["weights"] = weights
+
+
+def another_value(draw, given_):
+    name = draw(st.sampled_from(sorted(given_)))
+    words = st.lists(st.text(st.characters(), max_size=5), max_size=5)
+    values = [None, (), [], "word", 0, -1, 3, {}, (None,) * 3, [None], object]
+    given_[name] = draw(st.sampled_from(values) | words | odd_arrays())
+
+
+FAULTS = [put_a_number, another_form, another_value]
+
+
+def test_any_maps_are_taken_or_refused_in_words():
+    taken, refused = set(), set()
+
+    @patient
+    @given(odd_maps())
+    def try_it(given_):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                maps = AttentionMaps(**given_)
+            except (ValueError, TypeError) as error:
+                assert len(str(error)) > 10, error
+                refused.add(str(error)[:9])
+                return
+        assert maps.weights.shape[2:] == (len(maps.tokens), len(maps.keys))
+        assert maps.weights.dtype.kind == "f" and np.isfinite(maps.weights).all()
+        assert (maps.weights >= 0).all()
+        assert (maps.weights.sum(axis=-1, dtype=float) <= 1 + ROUNDING).all()
+        assert maps.weights.shape[1] % maps.num_kv_heads == 0
+        if maps.why is not None:
+            queries, keys, names = maps.why
+            assert queries.shape[:3] == maps.weights.shape[:3]
+            assert [len(own) for own in names] == [keys.shape[-1]] * keys.shape[1]
+        taken.add(type(given_["weights"]))
+
+    try_it()
+    assert len(taken) >= 3 and len(refused) >= 3, (taken, refused)
+
+
+# ---- anything into a cache, and then a text's next words
+BAD_STEPS = {
+    "wider": lambda x: (x[..., :3], {}),
+    "NaN": lambda x: (np.full_like(x, np.nan), {}),
+    "overflow": lambda x: (np.full_like(x, np.finfo(x.dtype).max), {}),
+    "another batch": lambda x: (np.stack([x] * 3), {}),
+    "another dtype": lambda x: (x.astype("f4" if x.dtype == "f8" else "f8"), {}),
+    "a context": lambda x: (x, {"context": x}),
+    "a mask that does not fit": lambda x: (x, {"mask": np.ones((5, 7, 9), bool)}),
+    "a mask of numbers": lambda x: (x, {"mask": np.ones((len(x), 1), int)}),
+    "words": lambda x: ("words", {}),
+    "one word as a vector": lambda x: (x[..., 0, :].ravel()[:1], {}),
 }
-LENGTH = int.from_bytes(SOUND["model.safetensors"][:8], "little")
+
+
+def test_a_cache_survives_what_is_refused():
+    seen = set()
+
+    @patient
+    @given(
+        st.sampled_from([(2, 1), (2, 2), (4, 2)]),
+        st.sampled_from([(), (1,), (2,), (2, 1)]),
+        st.sampled_from(["f2", "f4", "f8"]),
+        st.lists(
+            st.integers(0, 5) | st.sampled_from([*BAD_STEPS, "layer"]), max_size=9
+        ),
+    )
+    def try_it(heads, front, dtype, steps):
+        h, g = heads
+        mha, other = (
+            MultiHeadAttention.random(4, h, num_kv_heads=g, seed=seed)
+            for seed in (1, 2)
+        )
+        n = sum(step for step in steps if isinstance(step, int))
+        x = np.random.default_rng(n).normal(size=(*front, n + 1, 4)).astype(dtype)
+        cache, found, at = KeyValueCache(), [], 0
+        for step in steps:
+            if isinstance(step, int):
+                found.append(mha(x[..., at : at + step, :], cache=cache))
+                at += step
+                assert cache.num_words == at
+                continue
+            new, more = BAD_STEPS.get(step, lambda x: (x, {}))(x[..., at : at + 1, :])
+            layer = other if step == "layer" else mha
+            before = cache.num_words, cache.nbytes
+            try:  # an empty cache takes some of these
+                layer(new, cache=deepcopy(cache), **more)
+            except ValueError as error:
+                assert len(str(error)) > 10, error
+                seen.add(step)
+                with pytest.raises(ValueError):
+                    layer(new, cache=cache, **more)
+                assert (cache.num_words, cache.nbytes) == before
+        whole = mha(x[..., :at, :], mask=causal_mask(at))
+        near = {"rtol": 0, "atol": 4e-3 if dtype == "f2" else 1e-5}
+        at = 0
+        for output, weights in found:
+            end = at + output.shape[-2]
+            np.testing.assert_allclose(output, whole[0][..., at:end, :], **near)
+            np.testing.assert_allclose(weights, whole[1][..., at:end, :end], **near)
+            at = end
+
+    try_it()
+    assert seen == {*BAD_STEPS, "layer"}
+
+
+# ---- any text into what reads texts without a page
+def test_any_text_is_continued_or_refused_in_words():
+    decoder = Decoder(2, 1, seed=0)
+
+    @patient
+    @given(texts)
+    def try_it(text):
+        try:
+            maps = decoder.attend(text)
+        except ValueError as error:
+            assert str(error).startswith(("There is no word", "This text has "))
+            with pytest.raises(ValueError):
+                decoder.next_words(text)
+            return
+        n = len(maps.tokens)
+        assert maps.weights.shape == (2, 1, n, n)
+        assert (np.triu(maps.weights, 1) == 0).all()
+        likely = decoder.next_words(text)
+        assert 0 < sum(share for _, share in likely) < 1 + 1e-5
+        assert {word for word, _ in likely} <= {NEW, *maps.tokens}
+
+    try_it()
+
+
+def test_what_is_suggested_has_known_words_only():
+    known = {word for group in known_words().values() for word in group}
+    likely = (
+        "the dogs was sheep's I can't who woman him children sheep and because of very "
+        "running slowly than THE Dog’s two wéb ſtraße İ ß"
+    ).split()
+
+    @patient
+    @given(
+        texts | st.lists(st.sampled_from(likely) | pieces, max_size=20).map(" ".join)
+    )
+    def try_it(text):
+        assert set(suggest(text).split()) <= known
+
+    try_it()
+
+
+# ---- any checkpoint into the model
+def files(config, tensors):
+    return {
+        "config.json": json.dumps(config).encode(),
+        "tokenizer.json": tokenizer_json(),
+        "model.safetensors": safetensors(tensors),
+    }
+
+
+SOUND = {
+    "BERT": files(CONFIG, random_tensors()),
+    "DistilBERT": files(*as_distilbert(random_tensors())),
+    "ELECTRA": files(*as_electra(random_tensors())),
+}
 ODD = (
     "null", "true", "false", "-1", "0", "1", "2.5", "1000000000", "9223372036854775808",
     "1e300", "1e-300", "1e999", "NaN", '""', '"12"', '"../../etc/passwd"', '"F64"',
@@ -263,46 +494,45 @@ def change(document, edits):
     return json.dumps(document).encode()
 
 
-def change_header(edits):
-    numbers = SOUND["model.safetensors"][8 + LENGTH :]
-    header = change(SOUND["model.safetensors"][8 : 8 + LENGTH], edits)
-    return len(header).to_bytes(8, "little") + header + numbers
+def change_header(weights, edits):
+    length = int.from_bytes(weights[:8], "little")
+    header = change(weights[8 : 8 + length], edits)
+    return len(header).to_bytes(8, "little") + header + weights[8 + length :]
 
 
-def change_numbers(edits):
-    numbers = np.frombuffer(SOUND["model.safetensors"], np.uint8)[8 + LENGTH :].copy()
-    numbers = numbers.view("<f4")
+def change_numbers(weights, edits):
+    start = 8 + int.from_bytes(weights[:8], "little")
+    numbers = np.frombuffer(weights, np.uint8)[start:].copy().view("<f4")
     for which, number in edits:
         numbers[which % len(numbers)] = number
-    return SOUND["model.safetensors"][: 8 + LENGTH] + numbers.tobytes()
+    return weights[:start] + numbers.tobytes()
 
 
 def edits_of(values):
     return st.lists(st.tuples(st.integers(0, 10_000), values), min_size=1, max_size=4)
 
 
-@pytest.mark.parametrize(
-    "name, edits, apply",
-    [
-        ("config.json", edits_of(odd_values), partial(change, SOUND["config.json"])),
-        (
-            "tokenizer.json",
-            edits_of(odd_values),
-            partial(change, SOUND["tokenizer.json"]),
-        ),
-        ("model.safetensors", edits_of(odd_values), change_header),
-        ("model.safetensors", edits_of(st.floats(width=32)), change_numbers),
-    ],
-    ids=["config", "tokenizer", "header", "numbers"],
-)
-def test_any_checkpoint_is_read_or_refused_in_words(name, edits, apply):
+CHANGES = {
+    "config": ("config.json", edits_of(odd_values), change),
+    "tokenizer": ("tokenizer.json", edits_of(odd_values), change),
+    "header": ("model.safetensors", edits_of(odd_values), change_header),
+    "numbers": ("model.safetensors", edits_of(st.floats(width=32)), change_numbers),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("kind", SOUND)
+def test_any_checkpoint_is_read_or_refused_in_words(kind, what):
+    name, edits, apply = CHANGES[what]
+
     @patient
     @given(edits)
     def try_it(edits):
+        changed = {name: apply(SOUND[kind][name], edits)}
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             try:
-                model = PretrainedModel(read_checkpoint(SOUND | {name: apply(edits)}))
+                model = PretrainedModel(read_checkpoint(SOUND[kind] | changed))
                 weights = model.attend("the cats sat").weights
             except ValueError as error:
                 assert len(str(error)) > 10, error

@@ -48,6 +48,34 @@ def random_tensors(seed=0):
     }
 
 
+def as_electra(tensors):
+    """Return the same encoder's config and tensors as ELECTRA's files have them."""
+    config = CONFIG | {"model_type": "electra", "embedding_size": 12}
+    return config, {f"electra.{name}": tensor for name, tensor in tensors.items()}
+
+
+def as_distilbert(tensors):
+    """Return config and tensors as DistilBERT's files have them: no kinds of text."""
+    config = {"model_type": "distilbert", "dim": 12, "n_layers": 2, "n_heads": 3}
+    config |= {"max_position_embeddings": 16, "activation": "gelu"}
+    tensors = dict(tensors)
+    del tensors["embeddings.token_type_embeddings.weight"]
+    words = {  # the longer first
+        "attention.output.LayerNorm": "sa_layer_norm",
+        "attention.output.dense": "attention.out_lin",
+        "attention.self.query": "attention.q_lin",
+        "attention.self.key": "attention.k_lin",
+        "attention.self.value": "attention.v_lin",
+        "intermediate.dense": "ffn.lin1",
+        "output.dense": "ffn.lin2",
+        "output.LayerNorm": "output_layer_norm",
+        "encoder.layer": "transformer.layer",
+    }
+    for ours, theirs in words.items():
+        tensors = {k.replace(ours, theirs): tensor for k, tensor in tensors.items()}
+    return config, tensors
+
+
 def safetensors(tensors):
     header, numbers = {}, b""
     for name, tensor in tensors.items():

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_bert import random_tensors, with_header, write
+from tiny_bert import as_distilbert, as_electra, random_tensors, with_header, write
 
 from mha_utils.pretrained import PretrainedModel, load
 from mha_utils.pretrained.checkpoint import (
@@ -37,33 +37,14 @@ def test_old_names_other_floats_and_integers_are_read(tmp_path):
 def test_distilbert_and_electra_are_bert_in_other_words(tmp_path):
     tensors = random_tensors()
     plain = load(write(tmp_path / "bert")).hidden("the cat")
-    electra = {f"electra.{name}": tensor for name, tensor in tensors.items()}
-    folder = write(
-        tmp_path / "electra",
-        config={"model_type": "electra", "embedding_size": 12},
-        tensors=electra,
-    )
+    config, electra = as_electra(tensors)
+    folder = write(tmp_path / "electra", config=config, tensors=electra)
     assert (load(folder).hidden("the cat") == plain).all()
 
     tensors["embeddings.token_type_embeddings.weight"][0] = 0
     plain = load(write(tmp_path / "no texts", tensors=tensors)).hidden("the cat")
-    del tensors["embeddings.token_type_embeddings.weight"]
-    words = {  # the longer first
-        "attention.output.LayerNorm": "sa_layer_norm",
-        "attention.output.dense": "attention.out_lin",
-        "attention.self.query": "attention.q_lin",
-        "attention.self.key": "attention.k_lin",
-        "attention.self.value": "attention.v_lin",
-        "intermediate.dense": "ffn.lin1",
-        "output.dense": "ffn.lin2",
-        "output.LayerNorm": "output_layer_norm",
-        "encoder.layer": "transformer.layer",
-    }
-    for ours, theirs in words.items():
-        tensors = {k.replace(ours, theirs): tensor for k, tensor in tensors.items()}
-    distil = write(tmp_path / "distilbert", tensors=tensors)
-    config = {"model_type": "distilbert", "dim": 12, "n_layers": 2, "n_heads": 3}
-    config |= {"max_position_embeddings": 16, "activation": "gelu"}
+    config, distilbert = as_distilbert(tensors)
+    distil = write(tmp_path / "distilbert", tensors=distilbert)
     (distil / "config.json").write_text(json.dumps(config))
     assert (load(distil).hidden("the cat") == plain).all()
 
