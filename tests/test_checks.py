@@ -4,17 +4,20 @@ import ast
 import copy
 import inspect
 import linecache
+import random
 import re
+import warnings
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from itertools import count
+from itertools import chain, count
 from time import perf_counter
 from typing import NamedTuple
 
 import nbformat
 import numpy as np
 import pytest
+from hypothesis import settings
 from refresh import NOTEBOOKS
 
 from mha_utils import (
@@ -1917,14 +1920,24 @@ class Mutants(ast.NodeTransformer):
             return self.offer(node, [*others, f"_first({name!r}, {name})", "1"])
         if name in self.arguments:
             others = [it for it in self.arguments if it != name]
-            return self.offer(node, [*others, f"np.ones_like({name})", f"-1 * {name}"])
+            ways = [f"np.ones_like({name})", f"-1 * {name}", f"{name}[::-1]"]
+            return self.offer(node, [*others, *ways])
         return node
+
+    def visit_Constant(self, node):
+        if type(node.value) not in (int, float):
+            return node
+        large = abs(node.value) > 100  # one more of 10,000 would be right to 4 digits
+        one_off = [node.value + 1, node.value - 1]
+        return self.offer(node, map(repr, [2 * node.value] if large else one_off))
 
     def visit_Subscript(self, node):
         node = self.generic_visit(node)
         text = ast.unparse(node)
-        if ".shape[" not in text or not isinstance(node.ctx, ast.Load):
+        if not isinstance(node.ctx, ast.Load):
             return node
+        if ".shape[" not in text:
+            return self.offer(node, [ast.unparse(node.value)])
         array = text.split(".shape")[0]
         ways = [f"{a}.shape[{i}]" for a in {array, *self.arguments} for i in (0, -1)]
         constant = f"_first({text!r}, {text})"
@@ -1936,6 +1949,20 @@ class Mutants(ast.NodeTransformer):
         other = [sign for sign in "+-*/" if not isinstance(node.op, SIGNS[sign])]
         ways = [f"({left}) {sign} ({right})" for sign in other]
         return self.offer(node, [*ways, left, right, f"({right}) @ ({left})"])
+
+    def visit_UnaryOp(self, node):
+        node = self.generic_visit(node)
+        return self.offer(node, [ast.unparse(node.operand)])
+
+    def visit_Compare(self, node):
+        node = self.generic_visit(node)
+        left, right = ast.unparse(node.left), ast.unparse(node.comparators[0])
+        ways = [f"({left}) {sign} ({right})" for sign in ("<", "<=", "==", "!=", ">")]
+        return self.offer(node, [way for way in ways if way != ast.unparse(node)])
+
+    def visit_IfExp(self, node):
+        node = self.generic_visit(node)
+        return self.offer(node, [ast.unparse(node.body), ast.unparse(node.orelse)])
 
     def visit_Call(self, node):
         node = self.generic_visit(node)
@@ -1951,17 +1978,35 @@ class Mutants(ast.NodeTransformer):
             if "swapaxes" in text
         ]
         ways += [text.replace(", keepdims=True", "")] if "keepdims" in text else []
+        name = ast.unparse(node.func)
+        for *front, last in [name.split(".")]:
+            ways += [
+                ".".join([*front, other]) + text[len(name) :]
+                for alike in ALIKE
+                for other in alike
+                if last in alike
+            ]
         if isinstance(node.func, ast.Attribute):
             ways.append(ast.unparse(node.func.value))  # the step is left out
         ways += [ast.unparse(it) for it in node.args if not isinstance(it, ast.Starred)]
         return self.offer(node, [way for way in ways if way != text])
 
 
+ALIKE = [  # what may be taken for each other
+    {"max", "min", "sum", "mean", "argmax", "cumsum"},
+    {"exp", "log", "log2", "sqrt", "abs", "square"},
+    {"sin", "cos"},
+    {"stack", "hstack", "vstack", "concatenate", "dstack", "sum"},
+    {"zeros", "ones"},
+    {"argmax", "argmin"},
+    {"repeat", "tile"},
+]
+ALIKE = [sorted(alike) for alike in ALIKE]  # in one order every time
 SIGNS = {"+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div}
 
 
-def mutants(name, source, known):
-    """Yield functions with one fault each, and their text."""
+def mutants(name, source, pairs):
+    """Yield functions with one fault each, then so many with two, and their text."""
     function = ast.parse(source).body[0]
     arguments = [argument.arg for argument in function.args.args]
     sizes = {
@@ -1973,12 +2018,23 @@ def mutants(name, source, known):
     }
     numbers = {"num_heads", "num_kv_heads", "d_model"}
     sizes = sorted(sizes | (numbers & set(arguments)))
-    total = Mutants(arguments, sizes)
-    total.visit(copy.deepcopy(function))
-    for chosen in range(total.count):
-        mutant = Mutants(arguments, sizes, chosen).visit(copy.deepcopy(function))
+
+    def put(function, choose):
+        total = Mutants(arguments, sizes)
+        total.visit(copy.deepcopy(function))
+        for chosen in choose(range(total.count)):
+            yield Mutants(arguments, sizes, chosen).visit(copy.deepcopy(function))
+
+    rng, seen = random.Random(0), set()
+    single = list(put(function, iter))
+    some = rng.choices(single, k=pairs)
+    double = (it for one in some for it in put(one, lambda all_: [rng.choice(all_)]))
+    for mutant in chain(single, double):
         module = ast.fix_missing_locations(ast.Module([mutant], []))
-        yield ast.unparse(module), compile(module, f"<{name}>", "exec")
+        if (text := ast.unparse(module)) not in seen:
+            seen.add(text)
+            with warnings.catch_warnings(action="ignore"):  # that 2[0] cannot be
+                yield text, compile(text, f"<{name}>", "exec")
 
 
 def made(code, known):
@@ -2087,13 +2143,14 @@ def is_right(name, function):
 @pytest.mark.parametrize(("name", "source", "known"), solutions())
 def test_no_mutant_of_a_solution_is_right(name, source, known, capsys):
     tried, passed = 0, []
-    for text, code in mutants(name, source, known):
+    for text, code in mutants(name, source, settings.default.max_examples // 4):
         if is_right(name, made(code, known)):
             continue
         tried += 1
         check(name, made(code, known))
         if capsys.readouterr().out.startswith("Right"):
             passed.append(text)
+    print(f"{tried} wrong answers to {name}")  # shown by -rP, for the larger profile
     assert tried
     assert not passed, "\n\n".join(passed)
 
