@@ -114,3 +114,18 @@ def test_a_lesson_that_only_predicts_loads_no_trainer_and_no_explorer():
     loaded = loaded_by("from mha_utils.controls import predict")
     assert "mha_utils.controls" in loaded
     assert not loaded & {"mha_utils.training", "mha_utils.explorer", "anywidget"}
+
+
+PROGRAMS = [
+    path.relative_to(ROOT).as_posix()
+    for path in sorted((ROOT / "tests").glob("*/*.py"))
+    if "ArgumentParser" in path.read_text("utf-8")
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_starts_as_the_readme_runs_it(program):
+    said = subprocess.run(
+        [sys.executable, program, "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert said.returncode == 0, said.stderr

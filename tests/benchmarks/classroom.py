@@ -24,7 +24,8 @@ from pathlib import Path
 import nbformat
 import websocket  # comes with JupyterLab's server
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 from browser import ROOT, serve
 from refresh import NOTEBOOKS
 
