@@ -54,7 +54,8 @@ def add_lite(out: Path, course: Path, pyodide: Path) -> None:
     }
     data = {
         "appName": "See multi-head attention work",
-        "exposeAppInBrowser": True,  # for the tests
+        "exposeAppInBrowser": True,  # for notice.js and the tests
+        "showLoadingIndicator": True,
         "litePluginSettings": {"@jupyterlite/pyodide-kernel-extension:kernel": kernel},
     }
     (folder / "jupyter-lite.json").write_text(
@@ -74,6 +75,13 @@ def add_lite(out: Path, course: Path, pyodide: Path) -> None:
     command += ["--lite-dir", folder, "--contents", course, "--output-dir", out]
     command += ["--no-sourcemaps", "--no-unused-shared-packages"]
     _run(*command, cwd=folder)
+    shutil.copy(Path(__file__).with_name("notice.js"), out)
+    page = out / "lab" / "index.html"
+    head, tag, rest = page.read_text("utf-8").partition("<head>")
+    if not tag:
+        raise SystemExit(f"{page} has no <head> for notice.js.")
+    script = '<script src="../notice.js"></script>'
+    page.write_text(f"{head}{tag}\n    {script}{rest}", "utf-8")
     if model:
         write_parts(model, out / "static" / "model")
 
