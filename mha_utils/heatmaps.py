@@ -200,7 +200,8 @@ def show_film(
             ax.xaxis.set_inverted(leftward(maps.keys))
             _frame(ax, head)
             if not down:
-                _write(figure, x, 0.1, plain(title, int(width / 0.095)))
+                room = wide - x if across == len(film) - 1 else width
+                _write(figure, x, 0.1, plain(title, int(room / 0.095)))
     _color_bar(figure, image, (0.2, bottom, 2.2, 0.2), "attention weight")
     caption = "rows: the word that looks (query)\ncolumns: the word looked at (key)"
     _write(figure, 2.8, bottom - 0.05, caption + note)

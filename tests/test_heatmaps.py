@@ -315,6 +315,13 @@ def test_a_film_of_many_words_counts_them():
     assert all(", and 13 more." in line for line in picture.alt.splitlines()[:6])
 
 
+def test_the_last_title_of_a_film_has_the_room_to_the_right():
+    title, maps = "der Hund bellt laut der Hund", random_maps(many_words(7))
+    for film in ({title: maps}, {title: maps, f"{title}.": maps}):
+        texts = [text.get_text() for text in show_film(film, [(0, 0)]).texts]
+        assert [name in texts for name in film] == [*[False] * (len(film) - 1), True]
+
+
 def test_a_film_of_words_that_look_at_others():
     weights = np.zeros((1, 1, 2, 3))
     weights[..., [0, 1], [2, 0]] = 1
