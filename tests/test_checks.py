@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from itertools import chain, count
+from itertools import chain, count, islice
 from time import perf_counter
 from typing import NamedTuple
 
@@ -2153,6 +2153,60 @@ def test_no_mutant_of_a_solution_is_right(name, source, known, capsys):
     print(f"{tried} wrong answers to {name}")  # shown by -rP, for the larger profile
     assert tried
     assert not passed, "\n\n".join(passed)
+
+
+def random_entries(rng):
+    """Yield features of wug, and whether they are those of one small living thing."""
+    all_ = list(sentences.FEATURES)
+    wanted = {"noun", "subject", "singular", "animate", "it"}
+    while True:
+        said = wanted ^ set(rng.choice(all_, rng.integers(4), replace=False).tolist())
+        yield {"wug": " ".join(rng.permutation(sorted(said)))}, said == wanted
+
+
+def random_determiners(rng):
+    """Yield a W_Q, and whether nouns give more than 0.9 to determiners by it."""
+    while True:
+        w_q = rng.normal(size=(4, 4)) * rng.choice([1, 5, 20])
+        to_kinds = np.exp(w_q[1] / 2) * [2, 2, 1, 1]  # two words are determiners
+        yield w_q, to_kinds[0] / to_kinds.sum() > 0.9
+
+
+def random_steps(rng):
+    """Yield a W_Q that looks some way back or ahead, and whether it is two back."""
+    while True:
+        back, scale = rng.choice([2, rng.integers(-9, 10)]), rng.choice([0.02, 1, 3])
+        w_q, sign = turned(back, scale), rng.choice([-1, 1, 1])  # -: from there away
+        w_q[:16] = rng.normal(size=(16, 8)) * rng.choice([0, 1e-3])
+        yield sign * w_q, back == 2 and scale >= 1 and sign == 1
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answers"),
+    [
+        ("new word", random_entries),
+        ("determiners", random_determiners),
+        ("two back", random_steps),
+    ],
+)
+def test_what_is_judged_is_right_only_if_it_is(exercise, answers, capsys):
+    n, found = settings.default.max_examples // 4, set()
+    for answer, is_right in islice(answers(np.random.default_rng(0)), n):
+        check(exercise, lambda answer=answer: answer)
+        said = capsys.readouterr().out
+        assert said.startswith("Right") == is_right, (answer, said)
+        found.add(is_right)
+    assert found == {True, False}
+
+
+@pytest.mark.parametrize("exercise", ["new word", "determiners", "two back"])
+def test_whatever_is_returned_is_judged_in_words(exercise, capsys):
+    odd = ["word", 3, object(), [[1, 2], [3]], {"wug": 3}, {"wug": "\ud800"}, {3: 4}]
+    for shape in ((4, 4), (24, 8)):
+        odd += [np.full(shape, it) for it in (np.nan, np.inf, "a", 1j, None, 1e308)]
+    for answer in odd:
+        check(exercise, lambda answer=answer: answer)
+        assert capsys.readouterr().out.startswith("Not yet: "), answer
 
 
 @careless

@@ -134,7 +134,7 @@ class Judged:
 def as_matrix(value: Any, shape: tuple[int, int]) -> NDArray[np.float64]:
     """Take a matrix of this shape from the learner, or say what is wrong with it."""
     try:
-        matrix = np.asarray(value, dtype=float)
+        matrix = np.asarray(value).astype(float, casting="same_kind")
     except (TypeError, ValueError):
         raise NotYetError(
             f"Not yet: this is no matrix of numbers. Its shape must be {shape}."
