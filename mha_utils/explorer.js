@@ -7,9 +7,10 @@
 //   picture  number, inputs, error, suggestion (a sentence to offer instead), note,
 //            shape, tokens (rows), keys (columns), head_names, groups (heads that share
 //            keys are one), weights, and why: the queries, keys and names of their
-//            columns, or null. With an error the words and weights are those of the
-//            last good picture. When no page shows them they are let go: then there are
-//            no words (nq is 0)
+//            columns, or null. Of large maps it is a window: where it begins, its
+//            side, and the words in all; else null. With an error the words and
+//            weights are those of the last good picture. When no page shows them they
+//            are let go: then there are no words (nq is 0)
 //   initial  inputs and choice at the beginning, for Reset
 //   examples sentences to choose from
 //   colors   of the maps and the heads
@@ -18,8 +19,9 @@
 //
 // Pure functions come first, then the parts of the page, then `render`, which wires
 // them; anywidget calls it for each view. A part is made from callbacks and gives back
-// its `node`, `draw(scene)` and `free()`, which lets go of what is large. The scene is
-// all that is shown, one value, which only `render` replaces:
+// its `node` and `draw(scene, before)`, and `free()` if it holds something large. The
+// scene is all that is shown, one value, which only `render` replaces; `now()` is the
+// one that was drawn last:
 //   maps    the words and weights of a sentence, as `readPicture` returns them
 //   choice  which layer, head and word is looked at, and the head to compare with
 //   view    what Python does not share: whether the line of the map that is told is a
@@ -28,10 +30,10 @@
 //   cell    [row, column] under the pointer, or null; of a word of the text one is null
 //   place   where things stand in the drawing, as `layout` returns it, and the labels
 //   said    the chosen line, or that cell, in words
-// A part keeps in `drawn` the scene that it drew last, and draws again what depends on
-// a value that has been replaced since. A choice repaints the map; only the frame and
-// the lines are built again. Rows are the nq words that look (queries), columns the nk
-// words that are looked at (keys); most often they are the same words.
+// A part draws again what depends on a value that has been replaced since the scene
+// before. A choice repaints the map; only the frame and the lines are built again. Rows
+// are the nq words that look (queries), columns the nk words that are looked at (keys);
+// most often they are the same words.
 
 const SVG = "http://www.w3.org/2000/svg";
 const FONT = 14; // px at 100 %, the smallest text drawn
@@ -60,7 +62,7 @@ const readsLeftward = (words) =>
 // ---- what the kernel sent, and what of it is looked at
 export function readPicture(picture) {
   const { number, inputs, error, suggestion, note, shape, weights, why } = picture;
-  const [numLayers, numHeads, nq, nk] = shape;
+  const { window } = picture, [numLayers, numHeads, nq, nk] = shape;
   const words = picture.tokens.map(plain), keys = picture.keys.map(plain);
   // A copy: in the message they come with, they may not begin at a multiple of 4 bytes.
   const floats = ({ buffer, byteOffset, byteLength }) =>
@@ -68,7 +70,10 @@ export function readPicture(picture) {
   return {
     number, inputs, numLayers, numHeads, nq, nk, words, keys,
     inGroup: numHeads / picture.groups, // heads that share keys and values
-    message: plain(error ? `${error} The last picture stays.` : note),
+    window, first: window ? [window.rows, window.columns] : [0, 0],
+    message: error
+      ? plain(`${error} The last picture stays.`)
+      : [plain(note), window && sayWindow(picture)].filter(Boolean).join(" "),
     isError: Boolean(error), suggestion: error ? suggestion : "",
     headNames: picture.head_names.map(plain),
     weights: floats(weights),
@@ -78,6 +83,16 @@ export function readPicture(picture) {
     },
     leftward: readsLeftward(keys),
   };
+}
+
+const fromTo = (first, side, all) => `${first + 1}–${Math.min(first + side, all)}`;
+function sayWindow({ inputs, shape: [layers, heads], window }) {
+  const { rows, columns, side, total: [nq, nk] } = window, maps = layers * heads;
+  const size = (4 * maps * nq * nk) / 1e6, places = size < 10 ? 1 : 0;
+  return `${maps === 1 ? "This map" : `These ${maps} maps`} of ${nq} × ${nk} words ` +
+    `${maps === 1 ? "is" : "are"} ${digits(size, places)} MB. Shown are rows ` +
+    `${fromTo(rows, side, nq)} and columns ${fromTo(columns, side, nk)}` +
+    (inputs.rows === undefined ? "." : "; choose others beside the sentence.");
 }
 
 // What is asked for, as far as there is such a layer, head or word.
@@ -100,7 +115,8 @@ function worthSeeing(maps, { layer, head }) {
   return given.indexOf(Math.max(...given));
 }
 
-const areSame = ({ words, keys }) => words.join() === keys.join();
+const areSame = ({ words, keys, first: [row, key] }) =>
+  row === key && words.join() === keys.join();
 
 // Where a word is that was at a place of another sentence: -1 if it is not there.
 export const placeOf = (word, place, { words }) =>
@@ -164,9 +180,11 @@ export function sayLine(scene) {
   if (compare >= 0)
     return `${own}: head ${headName(maps, head)} minus head ` +
       `${headName(maps, compare)} is ${say(byKey ? "from" : "to", "")}.`;
+  const rest = 1 - sum(values), hides = maps.window && rest >= SMALLEST && !single;
   return `${fullName(maps, layer, head)}: ${own} ` + (byKey
     ? `gets ${say("of", " of the attention")}.`
-    : `gives ${say("to", " of its attention")}.`);
+    : `gives ${say("to", " of its attention")}` +
+      (hides ? `, ${digits(rest, 2)} to words that are not shown.` : "."));
 }
 
 function sayAll(scene) {
@@ -257,40 +275,57 @@ export function readColors({ weights, difference, heads }) {
 }
 
 // ---- where things stand in the drawing
-// From left to right: words, map, lines, words and numbers. Lines and what follows
-// stand below the map where there is not even room for small cells and short lines.
-// Lengths are in units of the drawing, except `room`, the width that the page offers,
-// in pixels; one unit is `zoom` pixels. The widest name of a row is `wide`, that of a
-// column `wideKey`. A cell's `side` is 19 to 28, and lines take 44 to 130 from left to
-// right beside the map, 100 below it. All heads take the `glance` beside all that, if
-// there is room for both at once.
-export function layout({ nq, nk, wide, wideKey, glance, room, projector }) {
+// From left to right: words, map, lines, words and numbers, with the scale of colours
+// above these. Lines and what follows stand below the map, and the scale directly below
+// it, where there is not even room for small cells and short lines. Lengths are in
+// units of the drawing, except the page's `room` and height (`tall`), in pixels; one
+// unit is `zoom` pixels. The widest name of a row is `wide`, that of a column `wideKey`. A
+// cell's `side` is 17 to 28, and lines take 44 to 130 from left to right beside the
+// map, 100 below it.
+//
+// All heads stand beside that, in the first of the `glances`, widths in pixels, with
+// which all fits; or in the last, if what is left is enough for a map that scrolls. Else
+// they stand above it: then `glance` is -1.
+const REST = 222; // the height of what stands above and below the map, about
+export function layout({ nq, nk, wide, wideKey, glances, room, tall, projector }) {
   const left = wide + 10, after = wideKey + 62; // a name, and a name and its number
-  const small = 19, short = 44, large = 20 / 14;
+  const small = 17, short = 44, caption = 190; // of the scale below
+  const low = projector ? 1.2 : 1, high = projector ? 20 / 14 : 1; // zoom
   const least = left + nk * small + short + after;
-  const sideBySide = room - 16 - glance >= least * (projector ? 1.2 : 1);
-  const space = Math.max(300, room - 16 - (sideBySide ? glance : 0));
-  const fit = space / least; // at which zoom all just fits
-  const zoom = !projector ? 1 : fit < 1.2 ? large : Math.min(fit, large);
-  const lean = Math.ceil(wideKey * 0.65); // how far the last label reaches further
-  const beside = zoom <= fit, rest = space / zoom - left - (beside ? after : lean);
-  const side = between(small, Math.floor((rest - (beside ? 100 : 0)) / nk), 28);
-  const fan = beside ? between(short, rest - nk * side, 130) : 100;
   const top = 26 + Math.ceil(wideKey * 0.77) + 12; // title, labels that lean by 50°
+  const fits = (width) => room - 16 - width >= least * low;
+  let glance = glances.findIndex(fits);
+  if (glance < 0 && room - glances.at(-1) >= 460 * low) glance = glances.length - 1;
+  const space = Math.max(300, room - 16 - (glances[glance] ?? 0));
+  const fit = space / least, beside = fit >= low; // the zoom at which all just fits
+  const flat = glance < 0 ? Infinity : tall / (REST + top + nq * small + 10);
+  const zoom = beside || glance >= 0 ? between(low, Math.min(fit, flat), high) : high;
+  const lean = Math.ceil(wideKey * 0.65); // how far the last label reaches further
+  const rest = space / zoom - left - (beside ? after : lean);
+  const across = (rest - (beside ? 100 : 0)) / nk;
+  const down = glance < 0 ? 28 : (tall / zoom - REST - top - 10) / nq;
+  const side = between(small, Math.floor(Math.min(across, down)), 28);
+  const fan = beside ? between(short, rest - nk * side, 130) : 100;
   const right = left + nk * side, bottom = top + nq * side;
-  const caption = 190; // the width of what the scale of colours says
-  const scale = between(60, Math.min(nk * side, space / zoom - left - caption), 250);
   const rows = beside ? top : bottom + 48; // the top of the list, below the scale
   const start = beside ? right : left, end = start + fan; // of the lines
+  const numbers = end + after - 4; // where they end
+  const edge = beside ? Math.max(numbers, 350) : 0; // of a scale beside the title
+  const scale = beside // [x, y and width], and what it shows stands left or right of it
+    ? [edge - 72, 8, 60]
+    : [left, bottom + 14,
+       between(60, Math.min(nk * side, space / zoom - left - caption), 250)];
   return {
-    left, top, side, right, bottom, scale, rows, start, end, zoom, beside, sideBySide,
-    numbers: end + after - 4, // where they end
+    left, top, side, right, bottom, scale, rows, start, end, zoom, beside, glance, numbers,
+    title: beside ? edge - 190 : 400, // how wide it can be
     width: Math.max(
       right + Math.max(lean, 44), // the last label, and the word "key"
       end + after,
-      left + scale + caption,
+      beside ? edge + 4 : left + scale[2] + caption,
     ),
-    height: Math.max(bottom, rows + (beside ? nk : Math.max(nq, nk)) * side) + 36,
+    height: beside
+      ? top + Math.max(nq, nk) * side + 10
+      : rows + Math.max(nq, nk) * side + 36,
   };
 }
 
@@ -321,8 +356,8 @@ function update(node, attributes) { // what is as it was costs the browser nothi
   for (const [name, value] of Object.entries(attributes))
     if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
-const differ = (drawn, scene, ...names) =>
-  names.some((name) => drawn[name] !== scene[name]);
+const differ = (before, scene, ...names) =>
+  names.some((name) => before[name] !== scene[name]);
 
 // Words cut between two characters as people see them, so that they fit.
 const ruler = document.createElement("canvas").getContext("2d");
@@ -345,11 +380,13 @@ function measure(words, widest = 110) {
   return { labels, wide: Math.ceil(Math.max(40, ...labels.map(widthOf))) };
 }
 function arrange(maps, room, projector) {
-  const { nq, nk, words, keys, numLayers } = maps;
-  const large = projector && numLayers === 1 ? 20 / 14 : 1; // their names grow
+  const { nq, nk, words, keys } = maps;
   const { labels, wide } = measure(words), of = measure(keys);
-  const glance = Math.ceil(large * glanceWidth(maps)) + 16; // and a gap
-  const place = layout({ nq, nk, wide, wideKey: of.wide, glance, room, projector });
+  const place = layout({
+    nq, nk, wide, wideKey: of.wide, room, projector,
+    glances: glanceWidths(maps, projector),
+    tall: Math.max(innerHeight - 121, 360), // JupyterLab takes so much for itself
+  });
   return { labels, keyLabels: of.labels, ...place };
 }
 
@@ -363,10 +400,7 @@ function makeControls({ examples, ask, pick, pickLine }) {
     ...examples.map((text) => make("option", { value: text, dir: "auto" }, plain(text))));
   const offered = labelled("Examples", others, "mha-examples");
   display(offered, examples.length);
-  others.addEventListener("input", () => {
-    if (!others.value) return;
-    say(others.value);
-  });
+  others.addEventListener("input", () => { if (others.value) say(others.value); });
   const titles = { layer: "Layer", head: "Head", compare: "Minus", word: "Word" };
   const selects = Object.entries(titles).map(([name, text]) => {
     const select = make("select");
@@ -383,13 +417,22 @@ function makeControls({ examples, ask, pick, pickLine }) {
     const text = name === "causal" ? "Causal mask" : "[CLS] and [SEP]";
     return { name, box, label: labelled(text, box) };
   });
+  const begin = {}; // of the window
+  const pages = ["rows", "columns"].map((name) => {
+    const select = make("select");
+    select.addEventListener("input", () => {
+      begin[name] = Number(select.value);
+      ask();
+    });
+    const text = name === "rows" ? "Rows" : "Columns";
+    return { name, select, label: labelled(text, select, "mha-page") };
+  });
   const slider = make("input", { type: "range", min: 0.1, max: 4, step: 0.1 });
   const degree = make("output");
   const temperature = make("span", {}, labelled("Temperature", slider), degree);
   const node = make("div", { class: "mha-bar" },
     labelled("Sentence", sentence, "mha-sentence"), offered,
-    ...selects.map(({ label }) => label), ...switches.map(({ label }) => label),
-    temperature);
+    ...[...pages, ...selects, ...switches].map(({ label }) => label), temperature);
 
   const showDegree = () => { degree.textContent = Number(slider.value).toFixed(1); };
   sentence.addEventListener("input", (event) => { if (!event.isComposing) ask(); });
@@ -406,6 +449,7 @@ function makeControls({ examples, ask, pick, pickLine }) {
       display(label, inputs[name] !== undefined);
       box.checked = inputs[name];
     }
+    for (const { name } of pages) begin[name] = inputs[name] ?? 0;
     display(temperature, inputs.temperature !== undefined);
     slider.value = inputs.temperature ?? 1;
     showDegree();
@@ -418,7 +462,7 @@ function makeControls({ examples, ask, pick, pickLine }) {
 
   // Of the inputs that the kernel knows, those that say something else by now.
   function news(known) {
-    const inputs = { sentence: sentence.value.toWellFormed?.() ?? sentence.value };
+    const inputs = { ...begin, sentence: sentence.value.toWellFormed?.() ?? sentence.value };
     for (const { name, box } of switches) inputs[name] = box.checked;
     inputs.temperature = Number(slider.value);
     return Object.entries(inputs).filter(
@@ -426,37 +470,42 @@ function makeControls({ examples, ask, pick, pickLine }) {
     );
   }
 
-  let drawn = {};
-  function draw(scene) {
-    const { maps, choice, view } = scene, { numLayers, numHeads } = maps;
-    if (differ(drawn, scene, "maps") || drawn.view.byKey !== view.byKey) {
-      const told = view.byKey ? maps.keys : maps.words;
+  const fill = (select, options) => select.replaceChildren(
+    ...options.map(([value, text]) => make("option", { value }, text)));
+  function draw(scene, before) {
+    const { maps, choice, view } = scene, { numLayers, numHeads, window, inputs } = maps;
+    if (differ(before, scene, "maps") || before.view.byKey !== view.byKey) {
+      const told = view.byKey ? maps.keys : maps.words, first = maps.first[+view.byKey];
       sentence.setAttribute("aria-invalid", maps.isError);
       const heads = range(numHeads).map((head) => [head, headName(maps, head)]);
       const options = {
         layer: range(numLayers).map((layer) => [layer, layer + 1]),
         head: heads,
         compare: [[-1, "none"], ...heads],
-        word: told.map((word, i) => [i, `${i + 1} ${word}`]),
+        word: told.map((word, i) => [i, `${first + i + 1} ${word}`]),
       };
       const counts = { layer: numLayers, head: numHeads, compare: numHeads, word: 2 };
       for (const { name, select, label } of selects) {
         display(label, counts[name] > 1); // nothing to choose from: no control
-        select.replaceChildren(
-          ...options[name].map(([value, text]) => make("option", { value }, text)),
-        );
+        fill(select, options[name]);
       }
+      pages.forEach(({ name, select, label }, axis) => {
+        const { side, total } = window ?? { side: 1, total: [0, 0] }, all = total[axis];
+        display(label, inputs[name] !== undefined && all > side);
+        fill(select, range(Math.ceil(all / side)).map((page) =>
+          [page * side, fromTo(page * side, side, all)]));
+        select.value = begin[name];
+      });
     }
-    if (differ(drawn, scene, "maps", "choice", "view"))
+    if (differ(before, scene, "maps", "choice", "view"))
       for (const { name, select } of selects)
         select.value = name === "word" && view.byKey ? view.key : choice[name];
-    drawn = scene;
   }
-  return { node, draw, showInputs, say, news, free: () => { drawn = {}; } };
+  return { node, draw, showInputs, say, news };
 }
 
 // ---- how it is looked at: along a row or a column, with the chosen head or all
-function makeLook({ colors, see, turn }) {
+function makeLook({ colors, now, see, turn }) {
   const direction = make("select", {},
     make("option", { value: "row" }, "what the word looks at"),
     make("option", { value: "column" }, "who looks at the word"));
@@ -467,7 +516,6 @@ function makeLook({ colors, see, turn }) {
   });
   const look = labelled("Look", direction, "mha-look");
   const node = make("span", { class: "mha-view" }, look, offered, heads);
-  let drawn = {};
   direction.addEventListener("input", () => turn(direction.value === "column"));
   all.addEventListener("input", () => see({ all: all.checked }));
 
@@ -477,43 +525,41 @@ function makeLook({ colors, see, turn }) {
       const label = make("label", { title: headName(maps, head) }, box, `${head + 1}`);
       box.style.accentColor = label.style.borderColor = colors.ofHead({ head });
       box.addEventListener("input", () => {
-        const others = drawn.view.hidden.filter((other) => other !== head);
+        const others = now().view.hidden.filter((other) => other !== head);
         see({ hidden: box.checked ? others : [...others, head] });
       });
       return label;
     }));
   }
 
-  function draw(scene) {
+  function draw(scene, before) {
     const { maps, view } = scene;
-    if (differ(drawn, scene, "maps")) {
+    if (differ(before, scene, "maps")) {
       const focused = [...heads.children].findIndex((label) =>
         label.contains(document.activeElement));
       build(scene);
       heads.children[focused]?.firstChild.focus({ preventScroll: true });
     }
-    if (differ(drawn, scene, "maps", "choice", "view")) {
-      display(look, maps.nq);
-      display(offered, hasManyHeads(scene));
-      display(heads, drawsAll(scene));
-      direction.value = view.byKey ? "column" : "row";
-      all.checked = view.all;
-      [...heads.children].forEach(({ firstChild: box }, head) => {
-        box.checked = !view.hidden.includes(head);
-      });
-    }
-    drawn = scene;
+    if (!differ(before, scene, "maps", "choice", "view")) return;
+    display(look, maps.nq);
+    display(offered, hasManyHeads(scene));
+    display(heads, drawsAll(scene));
+    direction.value = view.byKey ? "column" : "row";
+    all.checked = view.all;
+    [...heads.children].forEach(({ firstChild: box }, head) => {
+      box.checked = !view.hidden.includes(head);
+    });
   }
-  return { node, draw, free: () => { drawn = {}; } };
+  return { node, draw };
 }
 
 // ---- asking the kernel: one question at a time, and then the latest one
-function makeQuestions({ news, send, say }) {
+function makeQuestions({ now, news, send, say }) {
   const message = make("p", { role: "status" });
   const instead = make("button", { type: "button" }, "Use these words");
   const node = make("div", { class: "mha-message" }, message, instead);
-  instead.addEventListener("click", () => say(drawn.maps.suggestion));
-  let waiting = null, edited = false, drawn = {};
+  instead.addEventListener("click", () => say(now().maps.suggestion));
+  let waiting = null, edited = false;
 
   function ask() {
     edited = true;
@@ -536,48 +582,44 @@ function makeQuestions({ news, send, say }) {
     if (edited) ask();
   }
 
-  function draw(scene) {
-    if (!differ(drawn, scene, "maps")) return;
+  function draw(scene, before) {
+    if (!differ(before, scene, "maps")) return;
     const { isError, suggestion } = scene.maps;
     message.textContent = scene.maps.message;
     node.classList.toggle("mha-error", isError);
     display(instead, suggestion);
     instead.title = suggestion && plain(suggestion);
-    drawn = scene;
   }
-
-  function free() {
-    clearTimeout(waiting);
-    drawn = {};
-  }
-  return { node, ask, answered, draw, free };
+  return { node, ask, answered, draw, free: () => clearTimeout(waiting) };
 }
 
 // ---- all heads at a glance: on one canvas, for one in each button would be slow
-// Of several layers each is a row of small maps; the heads of one layer have room for
-// their names, and stand below each other, or those that share keys in one row.
-const SPOT = 20, NAMED = 48; // of a small map, in px at 100 %
+// Of several layers each is a row of small maps, or a column where that is turned; the
+// heads of one layer have room for their names, and stand below each other, or those
+// that share keys in one row.
+const SPOT = 20, TURNED = 16, NAMED = 48; // of a small map, in px at 100 %
 const namedAcross = ({ numHeads, inGroup }) =>
   inGroup > 1 ? inGroup : numHeads > 4 ? 2 : 1;
 const inEms = ({ headNames }) => (headNames.length ? 6.5 : 4); // the least width
-const gaps = ({ numHeads, inGroup }) => (inGroup > 1 ? numHeads / inGroup - 1 : 0);
-function glanceWidth(maps) {
-  const { numLayers, numHeads } = maps;
-  if (numLayers * numHeads < 2) return -16; // none is drawn, and no gap
-  if (numLayers === 1) return (inEms(maps) * FONT + 10) * namedAcross(maps);
-  return 26 + numHeads * (SPOT + 10) + 8 * gaps(maps);
+function glanceWidths(maps, projector) { // with a gap beside it, as it is and turned
+  const { numLayers, numHeads, inGroup } = maps, size = projector ? 20 : FONT;
+  if (numLayers * numHeads < 2) return [0]; // none is drawn
+  if (numLayers === 1) return [(inEms(maps) * size + 10) * namedAcross(maps) + 16];
+  const gaps = inGroup > 1 ? numHeads / inGroup - 1 : 0;
+  return [numHeads * (SPOT + 10) + 8 * gaps, numLayers * (TURNED + 10)]
+    .map((width) => width + size + 26);
 }
 
-function makeGlance({ colors, pick }) {
+function makeGlance({ colors, now, pick }) {
   const axes = make("p", { class: "mha-axes" });
   const buttons = make("div", {
     class: "mha-heads", role: "radiogroup", "aria-label": "All heads",
   });
   const canvas = make("canvas", { "aria-hidden": "true" });
   const grid = make("div", { class: "mha-glance" }, buttons, canvas);
-  const node = make("div", {}, axes, grid);
+  const node = make("div", { class: "mha-all" }, axes, grid);
   const sheet = make("canvas"); // all maps, a pixel for each weight
-  let drawn = {}, heads = []; // their buttons
+  let heads = []; // their buttons
 
   function paintSheet(maps) {
     const { numLayers, numHeads, nq, nk } = maps;
@@ -597,12 +639,6 @@ function makeGlance({ colors, pick }) {
 
   function makeButtons(maps) {
     const { numLayers, numHeads, inGroup } = maps, layered = numLayers > 1;
-    axes.textContent = [
-      layered ? "All heads: a row for each layer, a column for each head." : "",
-      inGroup === 1 ? "" : layered
-        ? "Those without a gap between them share keys."
-        : "Those in one row share keys.",
-    ].join(" ").trim();
     heads = [];
     const number = (text) => make("span", { class: "mha-place", "aria-hidden": true }, text);
     buttons.replaceChildren();
@@ -624,7 +660,7 @@ function makeGlance({ colors, pick }) {
         );
         if (!layered) button.append(headName(maps, head));
         else if (head && head % inGroup === 0 && inGroup > 1)
-          button.style.marginLeft = "8px";
+          button.classList.add("mha-apart");
         button.addEventListener("click", () => pick({ layer, head }));
         heads.push(button);
         buttons.append(button);
@@ -633,19 +669,30 @@ function makeGlance({ colors, pick }) {
   }
 
   // Beside the map small, above it as large as they can be.
-  function size(maps, { sideBySide }) {
+  function size(maps, { glance }) {
     const { numLayers, numHeads, inGroup } = maps, layered = numLayers > 1;
+    const beside = glance >= 0, turned = glance === 1, style = buttons.style;
     const large = between(SPOT, Math.floor(400 / numHeads), 40);
-    const spot = layered ? (sideBySide ? SPOT : large) : NAMED;
-    const scaled = layered && sideBySide ? `${spot}px` : `calc(${spot / FONT} * var(--size))`;
-    buttons.style.setProperty("--spot", scaled);
-    node.style.flexBasis = sideBySide ? "auto" : "100%";
-    buttons.style.gridTemplateColumns =
-      layered ? `auto repeat(${numHeads}, auto)`
-      : sideBySide || inGroup > 1
+    const spot = !layered ? NAMED : turned ? TURNED : beside ? SPOT : large;
+    const scaled = layered && beside ? `${spot}px` : `calc(${spot / FONT} * var(--size))`;
+    style.setProperty("--spot", scaled);
+    node.classList.toggle("mha-turned", turned);
+    style.gridTemplateRows = turned ? `repeat(${numHeads + 1}, auto)` : "";
+    style.gridTemplateColumns =
+      turned ? ""
+      : layered ? `auto repeat(${numHeads}, auto)`
+      : beside || inGroup > 1
       ? `repeat(${namedAcross(maps)}, minmax(${inEms(maps)}em, auto))`
       : "repeat(auto-fill, minmax(7em, auto))"; // one layer goes on below
-    buttons.style.width = layered || sideBySide ? "max-content" : "";
+    style.width = layered || beside ? "max-content" : "";
+    axes.textContent = [
+      !layered ? ""
+      : turned ? "All heads: a column for each layer, a row for each head."
+      : "All heads: a row for each layer, a column for each head.",
+      inGroup === 1 ? "" : layered
+        ? "Those without a gap between them share keys."
+        : "Those in one row share keys.",
+    ].join(" ").trim();
   }
 
   function copySheet({ numHeads, nq, nk }) {
@@ -673,49 +720,45 @@ function makeGlance({ colors, pick }) {
   }
 
   buttons.addEventListener("keydown", (event) => {
-    const { numLayers, numHeads } = drawn.maps;
-    const across = numLayers > 1 ? numHeads : 1; // up and down change the layer
-    const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across };
-    if (!(event.key in move)) return;
+    const { maps: { numLayers, numHeads }, place } = now(), turned = place.glance === 1;
+    const across = turned || numLayers === 1 ? 1 : numHeads, along = turned ? numHeads : 1;
+    const move = {
+      ArrowLeft: -along, ArrowRight: along, ArrowUp: -across, ArrowDown: across,
+    }[event.key];
+    if (!move) return;
     event.preventDefault();
-    const to = heads.indexOf(document.activeElement) + move[event.key];
+    const to = heads.indexOf(document.activeElement) + move;
     if (to < 0 || to >= heads.length) return;
     pick({ layer: Math.floor(to / numHeads), head: to % numHeads });
     heads[to].focus();
   });
 
-  function draw(scene) {
+  function draw(scene, before) {
     const { maps, choice } = scene, { numLayers, numHeads } = maps;
-    const isNew = differ(drawn, scene, "maps");
+    const isNew = differ(before, scene, "maps");
     const focused = isNew && buttons.contains(document.activeElement);
     if (isNew) {
       display(node, numLayers * numHeads > 1);
       paintSheet(maps);
       makeButtons(maps);
     }
-    if (differ(drawn, scene, "maps", "place")) {
+    if (differ(before, scene, "maps", "place")) {
       if (scene.place) size(maps, scene.place);
       copySheet(maps);
     }
     const chosen = heads[choice.layer * numHeads + choice.head];
-    if (differ(drawn, scene, "maps", "choice")) mark(chosen);
+    if (differ(before, scene, "maps", "choice")) mark(chosen);
     if (focused) chosen?.focus({ preventScroll: true });
-    drawn = scene;
   }
-
-  function free() {
-    canvas.width = sheet.width = 0;
-    drawn = {};
-  }
-  return { node, draw, free };
+  return { node, draw, free: () => { canvas.width = sheet.width = 0; } };
 }
 
 // ---- the sentence as text to read: the words that are told, shaded by their shares
 // Where the keys are other words they stand below, and what is shaded is the others.
-function makeText({ colors, point, pickLine }) {
+function makeText({ colors, now, point, pickLine }) {
   const OTHER = { tabindex: "-1", "aria-selected": "false" };
   const node = make("div", { class: "mha-text" });
-  let drawn = {}, told = [], shaded = [], shades = []; // words of which lines are told
+  let told = [], shaded = [], shades = []; // words of which lines are told
   let chosen, shown; // of these, the chosen one, and that of the line that is shown
 
   function build({ maps, view: { byKey } }) {
@@ -747,12 +790,12 @@ function makeText({ colors, point, pickLine }) {
   }
 
   const wordAt = ({ target }) => told.indexOf(target.closest("[role=option]"));
-  const cellOf = (at) => (drawn.view.byKey ? [null, at] : [at, null]);
+  const cellOf = (at) => (now().view.byKey ? [null, at] : [at, null]);
   const preview = (event) => {
     const at = wordAt(event);
     if (at >= 0) point(cellOf(at));
   };
-  const leave = () => { if (drawn.cell) point(null); };
+  const leave = () => { if (now().cell) point(null); };
   function take(event) {
     const at = wordAt(event);
     if (at < 0) return;
@@ -765,7 +808,7 @@ function makeText({ colors, point, pickLine }) {
   node.addEventListener("focusout", leave);
   node.addEventListener("click", take);
   node.addEventListener("keydown", (event) => {
-    const at = wordAt(event), on = drawn.maps.leftward ? -1 : 1, last = told.length - 1;
+    const at = wordAt(event), on = now().maps.leftward ? -1 : 1, last = told.length - 1;
     const to = {
       ArrowRight: at + on, ArrowDown: at + 1, ArrowLeft: at - on, ArrowUp: at - 1,
       Home: 0, End: last,
@@ -776,13 +819,10 @@ function makeText({ colors, point, pickLine }) {
     event.preventDefault();
   });
 
-  function draw(scene) {
-    const isNew = differ(drawn, scene, "maps") || drawn.view.byKey !== scene.view.byKey;
+  function draw(scene, before) {
+    const isNew = differ(before, scene, "maps") || before.view.byKey !== scene.view.byKey;
     const focused = isNew && node.contains(document.activeElement);
-    if (isNew) {
-      drawn = {}; // whatever goes and had the focus is not pointed at any more
-      build(scene);
-    }
+    if (isNew) build(scene);
     const line = lineOf(scene), { at } = lineOf({ ...scene, cell: null });
     shade(scene, line);
     if (chosen !== told[at]) {
@@ -793,26 +833,18 @@ function makeText({ colors, point, pickLine }) {
     shown?.classList.remove("mha-told");
     shown = told[line.at];
     shown.classList.add("mha-told");
-    drawn = scene;
     if (focused) chosen.focus({ preventScroll: true });
   }
-
-  function free() {
-    drawn = {};
-    node.replaceChildren();
-    told = shaded = [];
-    chosen = shown = null;
-  }
-  return { node, draw, free };
+  return { node, draw };
 }
 
 // ---- the map of the chosen head, with room in the same drawing for its row
-function makeMap({ colors, row, pick, see, point }) {
+function makeMap({ colors, row, now, pick, see, point }) {
   const node = make("div", {
     class: "mha-stage", tabindex: 0, role: "group", "aria-label": "Attention map",
     "aria-description": "Arrows go from cell to cell, Enter chooses one.",
   });
-  let drawn = {}, drawing; // the nodes that change
+  let drawing; // the nodes that change
 
   function build({ maps, place }) {
     const { nq, nk, words, keys } = maps;
@@ -859,28 +891,30 @@ function makeMap({ colors, row, pick, see, point }) {
   }
 
   function paint({ maps, choice, place }) {
-    const { nq, nk } = maps, { layer, head, compare } = choice;
+    const { nq, nk } = maps;
     for (let i = 0, at = 0; i < nq; i++)
       for (let j = 0; j < nk; j++, at++) {
         const fill = colors.ofCell(valueAt(maps, choice, i, j), choice);
         update(drawing.cells.children[at], { fill });
       }
     drawing.dot.setAttribute("fill", colors.ofHead(choice));
-    drawing.title.textContent = fullName(maps, layer, head) +
+    const { layer, head, compare } = choice, title = fullName(maps, layer, head) +
       (compare < 0 ? "" : ` minus head ${headName(maps, compare)}`);
+    [drawing.title.textContent] = measure([title], place.title).labels;
     paintScale(choice, place);
   }
 
-  function paintScale(choice, { left, bottom, scale: width }) {
+  function paintScale(choice, { beside, scale: [x, y, width] }) {
     const [low, what] = choice.compare < 0
-      ? ["0", "1   attention weight"]
-      : ["−1", "1   difference of weights"];
-    if (drawing.scale.textContent === low + what) return;
+      ? ["0", "attention weight"]
+      : ["−1", "difference of weights"];
+    const before = beside ? `${what.split(" ")[0]}   ${low}` : low;
+    const after = beside ? "1" : `1   ${what}`;
+    if (drawing.scale.textContent === before + after) return;
     const table = colors.table(choice);
-    const x = left, y = bottom + 14;
     drawing.scale.replaceChildren(
-      make("text", { x: x - 6, y: y + 11, "text-anchor": "end" }, low),
-      make("text", { x: x + width + 6, y: y + 11 }, what),
+      make("text", { x: x - 6, y: y + 11, "text-anchor": "end" }, before),
+      make("text", { x: x + width + 6, y: y + 11 }, after),
       ...range(64).map((k) =>
         make("rect", {
           x: x + (k * width) / 64, y, width: width / 64 + 0.5, height: 12,
@@ -908,7 +942,7 @@ function makeMap({ colors, row, pick, see, point }) {
   }
 
   function find(event) { // what of the map is under the pointer
-    const { maps, place } = drawn, box = drawing.svg.getBoundingClientRect();
+    const { maps, place } = now(), box = drawing.svg.getBoundingClientRect();
     const x = (event.clientX - box.left) / place.zoom;
     const y = (event.clientY - box.top) / place.zoom;
     return under(x, y, maps, place);
@@ -920,13 +954,13 @@ function makeMap({ colors, row, pick, see, point }) {
   const isTouch = ({ pointerType }) => pointerType === "touch";
   node.addEventListener("pointermove", (event) => {
     const cell = cellAt(event);
-    if (!isTouch(event) && String(cell) !== String(drawn.cell)) point(cell);
+    if (!isTouch(event) && String(cell) !== String(now().cell)) point(cell);
   });
   node.addEventListener("pointerleave", (event) => {
-    if (!isTouch(event) && drawn.cell) point(null);
+    if (!isTouch(event) && now().cell) point(null);
   });
   node.addEventListener("click", (event) => {
-    const found = find(event), before = String(drawn.cell);
+    const found = find(event), before = String(now().cell);
     const key = drawing.keyNames.indexOf(event.target);
     if (key >= 0) see({ byKey: true, key });
     else if (found?.[1] === null) pick({ word: found[0] }, { byKey: false, key: -1 });
@@ -937,11 +971,11 @@ function makeMap({ colors, row, pick, see, point }) {
   });
 
   const take = ([word, key]) => pick({ word }, { key });
-  const leave = () => { if (drawn.cell) point(null); };
+  const leave = () => { if (now().cell) point(null); };
   node.addEventListener("focusout", leave);
   node.addEventListener("keydown", (event) => {
-    const { maps, cell } = drawn, on = maps.leftward ? -1 : 1;
-    const [i, j] = isCell(cell) ? cell : explained(drawn);
+    const { maps, cell } = now(), on = maps.leftward ? -1 : 1;
+    const [i, j] = isCell(cell) ? cell : explained(now());
     const to = {
       ArrowUp: [i - 1, j], ArrowDown: [i + 1, j],
       ArrowLeft: [i, j - on], ArrowRight: [i, j + on],
@@ -949,7 +983,7 @@ function makeMap({ colors, row, pick, see, point }) {
     if (to) {
       const next = [between(0, to[0], maps.nq - 1), between(0, to[1], maps.nk - 1)];
       point(next);
-      reveal({ ...drawn, choice: { word: next[0] }, view: { byKey: true, key: next[1] } });
+      reveal({ ...now(), choice: { word: next[0] }, view: { byKey: true, key: next[1] } });
     } else if (event.key === "Enter" || event.key === " ") take([i, j]);
     else if (event.key === "Escape") leave();
     else return;
@@ -965,28 +999,21 @@ function makeMap({ colors, row, pick, see, point }) {
     node.scrollTop = within(node.scrollTop, y, node.clientHeight);
   }
 
-  function draw(scene) {
-    const isNew = differ(drawn, scene, "maps", "place");
+  function draw(scene, before) {
+    const isNew = differ(before, scene, "maps", "place");
     if (isNew) build(scene);
-    if (isNew || differ(drawn.choice, scene.choice, "layer", "head", "compare"))
+    if (isNew || differ(before.choice, scene.choice, "layer", "head", "compare"))
       paint(scene);
-    if (isNew || drawn.choice.word !== scene.choice.word ||
-        differ(drawn.view, scene.view, "byKey", "key"))
+    if (isNew || before.choice.word !== scene.choice.word ||
+        differ(before.view, scene.view, "byKey", "key"))
       reveal(scene);
     frame(scene);
-    drawn = scene;
-  }
-
-  function free() {
-    node.replaceChildren();
-    drawing = null;
-    drawn = {};
   }
   function file() {
     const markup = new XMLSerializer().serializeToString(drawing.svg);
     return new Blob([markup], { type: "image/svg+xml" });
   }
-  return { node, draw, free, file };
+  return { node, draw, file };
 }
 
 // ---- the line that is told: a curve for each share, from the word that looks to what
@@ -996,7 +1023,7 @@ function makeRow({ colors }) {
   const list = make("g", { class: "mha-list" });
   const lines = make("g", { class: "mha-row" });
   const node = make("g", {}, list, lines);
-  let drawn = {}, names, shares; // of the keys; of the line
+  let names, shares; // of the keys; of the line
 
   function build({ maps, place, view: { byKey } }) {
     const { left, right, rows, side, start, end, numbers, keyLabels, labels } = place;
@@ -1027,11 +1054,10 @@ function makeRow({ colors }) {
     });
   }
 
-  function draw(scene) {
+  function draw(scene, before) {
     const { maps, choice, view, place } = scene;
-    if (differ(drawn, scene, "maps", "place") || drawn.view.byKey !== view.byKey)
+    if (differ(before, scene, "maps", "place") || before.view.byKey !== view.byKey)
       build(scene);
-    drawn = scene;
     const { left, right, side, rows, start, end, labels } = place;
     const line = lineOf(scene), { byKey, at } = line, below = start < right;
     const values = valuesOf(line, maps, choice);
@@ -1066,38 +1092,19 @@ function makeRow({ colors }) {
     names.forEach((name, j) => update(name, { "font-weight": j === strong ? "700" : "400" }));
     lines.replaceChildren(...marks);
   }
-
-  function free() {
-    node.remove(); // or it would keep the drawing that it stands in
-    node.replaceChildren();
-    drawn = {};
-  }
-  return { node, draw, free };
-}
-
-// ---- why the chosen word looks at another, where the source says what makes a score
-function makeWhy() {
-  const node = make("p", { class: "mha-why", "aria-live": "polite" });
-  let drawn = {};
-  function draw(scene) {
-    if (differ(drawn, scene, "maps")) display(node, scene.maps.why);
-    if (scene.maps.why && differ(drawn, scene, "maps", "choice", "view"))
-      node.textContent = sayWhy(scene);
-    drawn = scene;
-  }
-  return { node, draw, free: () => { drawn = {}; } };
+  return { node, draw };
 }
 
 // ---- the tools below: size, reset, and files
-function makeTools({ enlarge, reset, file }) {
+function makeTools({ now, enlarge, reset, file }) {
   const projector = make("input", { type: "checkbox" });
   const [again, png, svg] = ["Reset", "Save PNG", "Save SVG"].map((text) =>
     make("button", { type: "button" }, text));
   const node = make("div", { class: "mha-bar" },
     labelled("Projector size", projector), again, png, svg);
-  let head;
 
   function save(blob, ending) {
+    const { head } = now().choice;
     const link = make("a", { download: `attention-head-${head + 1}.${ending}` });
     link.href = URL.createObjectURL(blob);
     link.click();
@@ -1115,7 +1122,7 @@ function makeTools({ enlarge, reset, file }) {
     URL.revokeObjectURL(image.src);
     canvas.toBlob((blob) => save(blob, "png"));
   });
-  return { node, draw: ({ choice }) => { head = choice.head; }, free() {} };
+  return node;
 }
 
 // ---- the choice, which Python shares: no round trip to the kernel
@@ -1140,7 +1147,8 @@ function shareChoice({ model, chosen }) {
 
 // ---- all of it
 function render({ model, el }) {
-  let scene = { view: FIRST_VIEW }, projector = false, drawnWidth = 0;
+  let scene = { view: FIRST_VIEW }, drawn = scene, projector = false, widthBefore = 0;
+  const now = () => scene;
   const colors = readColors(model.get("colors"));
   const choices = shareChoice({ model, chosen });
   const point = (cell) => show({ cell });
@@ -1149,42 +1157,54 @@ function render({ model, el }) {
   const controls = makeControls({
     examples, ask: () => questions.ask(), pick, pickLine,
   });
-  const questions = makeQuestions({ news, send, say: controls.say });
-  const glance = makeGlance({ colors, pick });
-  const look = makeLook({ colors, see, turn });
-  const text = makeText({ colors, point, pickLine });
+  const questions = makeQuestions({ now, news, send, say: controls.say });
+  const glance = makeGlance({ colors, now, pick });
+  const look = makeLook({ colors, now, see, turn });
+  const text = makeText({ colors, now, point, pickLine });
   const row = makeRow({ colors });
-  const map = makeMap({ colors, row: row.node, pick, see, point });
-  const why = makeWhy();
+  const map = makeMap({ colors, row: row.node, now, pick, see, point });
   const inWords = make("p", { class: "mha-words", "aria-live": "polite" });
-  const tools = makeTools({ enlarge, reset, file: map.file });
-  const always = [controls, look, questions, glance, tools];
-  const withWords = [map, row, text, why]; // the map first: it asks where it is scrolled
+  const why = make("p", { class: "mha-why", "aria-live": "polite" });
+  const tools = makeTools({ now, enlarge, reset, file: map.file });
+  const always = [controls, look, questions, glance];
+  const withWords = [map, row, text]; // the map first: it asks where it is scrolled
   controls.node.append(look.node, questions.node);
   const both = make("div", { class: "mha-both" }, glance.node, map.node);
-  const below = make("div", { class: "mha-below" }, inWords, tools.node, why.node);
+  const below = make("div", { class: "mha-below" }, inWords, tools, why);
   const root = make("div", { class: "mha-explorer" },
     controls.node, text.node, both, below);
 
   function show(changes) {
-    scene = { ...scene, ...changes };
-    const hasWords = scene.maps.nq > 0; // else they were let go, as the message says
+    const before = drawn;
+    scene = drawn = { ...scene, ...changes };
+    const { maps } = scene, hasWords = maps.nq > 0; // else let go, as the message says
     if (hasWords) scene.said = sayLine(scene);
-    for (const part of always) part.draw(scene);
+    for (const part of always) part.draw(scene, before);
+    for (const node of [map.node, text.node]) display(node, hasWords);
+    display(why, maps.why);
     if (!hasWords) return;
+    if (maps.why && differ(before, scene, "maps", "choice", "view"))
+      why.textContent = sayWhy(scene);
     inWords.textContent = scene.said;
-    for (const part of withWords) part.draw(scene);
+    for (const part of withWords) part.draw(scene, before);
   }
   let wanted; // the word that was asked for, to find it again in another sentence
+  const within = (word, { first }) => (word < 0 ? -1 : word - first[0]); // a window
   function chosen() {
-    if (!scene.maps?.nq) return;
+    const { maps } = scene;
+    if (!maps?.nq) return;
     const asked = choices.read();
-    wanted = scene.maps.words[asked.word];
-    show({ choice: choose(asked, scene.maps) });
+    asked.word = within(asked.word, maps);
+    wanted = maps.words[asked.word];
+    show({ choice: choose(asked, maps) });
   }
-  const change = (view) => { scene = { ...scene, view: { ...scene.view, ...view } }; };
-  function pick(changes, view = {}) { // two changes, drawn once
-    change(view);
+  function change(view) { // what is under the pointer may be gone then
+    const cell = view.byKey === undefined ? scene.cell : null;
+    scene = { ...scene, cell, view: { ...scene.view, ...view } };
+  }
+  function pick({ word, ...changes }, view) { // two changes, drawn once
+    if (view) change(view);
+    if (word !== undefined) changes.word = word + scene.maps.first[0];
     choices.pick(changes);
   }
   function see(view) {
@@ -1203,7 +1223,12 @@ function render({ model, el }) {
       ? [{ word: view.key }, { byKey, key: -1 }]
       : [{ word: choice.word }, { byKey }]));
   }
-  const arranged = (maps) => arrange(maps, both.offsetWidth, projector);
+  function arranged(maps) {
+    const place = arrange(maps, both.offsetWidth, projector);
+    root.classList.toggle("mha-beside", place.glance >= 0);
+    root.style.setProperty("--size", `${FONT * place.zoom}px`);
+    return place;
+  }
   function keyIn(maps, choice) { // of a view by keys: the same word, or a likely one
     const { view, maps: before } = scene;
     if (!view.byKey || !maps.nq) return -1;
@@ -1218,17 +1243,15 @@ function render({ model, el }) {
       model.set("shown", true);
       return model.save_changes();
     }
-    const maps = readPicture(picture), asked = choices.read();
+    const maps = readPicture(picture), asked = choices.read(), { word } = asked;
+    asked.word = within(word, maps);
     wanted ??= maps.words[asked.word];
     if (wanted !== undefined) asked.word = placeOf(wanted, asked.word, maps);
     if (!edited) controls.showInputs(maps.inputs);
-    display(map.node, maps.nq);
-    display(text.node, maps.nq);
     const choice = choose(asked, maps), view = { ...scene.view, key: keyIn(maps, choice) };
     show({ maps, choice, view, cell: null, place: arranged(maps) });
     root.dataset.number = maps.number;
-    const { word } = choices.read();
-    if (word !== asked.word && asked.word >= 0) pick({ word: asked.word });
+    if (asked.word >= 0 && asked.word !== within(word, maps)) pick({ word: asked.word });
   }
   function resize() {
     if (scene.maps?.nq) show({ place: arranged(scene.maps) });
@@ -1236,7 +1259,7 @@ function render({ model, el }) {
   function enlarge(isWanted) {
     projector = isWanted;
     root.classList.toggle("mha-projector", projector);
-    requestAnimationFrame(resize); // in a frame: a new width is noticed after it
+    resize();
   }
   function send(changes) {
     for (const [name, value] of changes) model.set(name, value);
@@ -1245,7 +1268,8 @@ function render({ model, el }) {
   function reset() {
     const { layer, head, word, compare, ...inputs } = model.get("initial");
     controls.showInputs(inputs);
-    pick({ layer, head, word, compare }, FIRST_VIEW);
+    change(FIRST_VIEW);
+    choices.pick({ layer, head, word, compare });
     questions.ask();
   }
 
@@ -1256,8 +1280,8 @@ function render({ model, el }) {
   const received = () => questions.answered(receive);
   model.on("change:picture", received);
   const resized = new ResizeObserver(() => {
-    if (both.offsetWidth !== drawnWidth) resize();
-    drawnWidth = both.offsetWidth;
+    if (both.offsetWidth !== widthBefore) resize();
+    widthBefore = both.offsetWidth;
   });
   el.append(root);
   receive(false);
@@ -1265,9 +1289,9 @@ function render({ model, el }) {
   return () => {
     // JupyterLab keeps our parent while the model lives, and the targets of some keys
     // for ever, with what their listeners know: what is large goes by itself.
-    root.remove();
-    for (const part of [...always, ...withWords, choices]) part.free();
-    scene = {};
+    for (const node of [root, ...root.querySelectorAll("*")]) node.remove();
+    for (const part of [questions, glance, choices]) part.free();
+    scene = drawn = { view: FIRST_VIEW };
     resized.disconnect();
     model.off("change:picture", received);
     model.set("shown", false); // another view, if there is one, will object

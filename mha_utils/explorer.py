@@ -13,6 +13,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from html import escape
+from math import isqrt
 from pathlib import Path
 
 import anywidget
@@ -26,9 +27,11 @@ from mha_utils.text import well_formed
 
 _FOLDER = Path(__file__).parent
 _CONTROLS = ("causal", "special", "temperature")  # that a source may ask for
-# Maps of one sentence, in bytes: 144 heads of 117 words. With 144 heads of 200 words
-# (23 MB) a page took seven times as long to appear as with 100 words (6 MB).
-_MOST_BYTES = 8_000_000
+_WINDOW = ("rows", "columns")  # of large maps, the first that are shown
+# What a page gets and draws at once. With 144 heads of 200 words (23 MB) it took seven
+# times as long to appear as with 100 words (6 MB).
+_MOST_BYTES, _MOST_WORDS, _MOST_HEADS = 8_000_000, 100, 2000
+_SIDE = 64  # of a window, in words
 _NOTHING = {
     "tokens": [],
     "keys": [],
@@ -38,6 +41,7 @@ _NOTHING = {
     "head_names": [],
     "note": "",
     "why": None,
+    "window": None,
 }
 # The browser itself refuses whatever is not in the file. Two modules in one script see
 # each other's functions, without an import, which a page opened from a disk cannot do.
@@ -89,13 +93,16 @@ class Explorer(anywidget.AnyWidget):
         The head whose map is subtracted; -1 for none.
     max_words : int
         Longer sentences are refused in words; above 30 letters and signs for each word
-        already before the maps are computed. A map is drawn cell by cell, and 300 words
-        have nine times the cells of 100. Maps above 8 MB are refused in any case.
+        already before the maps are computed. Of more than 100 words, or 8 MB of maps,
+        the page gets a window of at most 64 x 64 words, without reasons (`why`), and
+        lets the reader choose which. Of up to 2000 heads all are shown.
 
     Attributes
     ----------
     sentence, causal, special, temperature, layer, head, word, compare
         What the controls show. Setting them from Python moves the controls.
+    rows, columns
+        Where the window of large maps begins, counted from 0; else 0.
 
     Raises
     ------
@@ -115,6 +122,8 @@ class Explorer(anywidget.AnyWidget):
     head = traitlets.Int(0).tag(sync=True)
     word = traitlets.Int(-1).tag(sync=True)
     compare = traitlets.Int(-1).tag(sync=True)
+    rows = traitlets.Int(0).tag(sync=True)
+    columns = traitlets.Int(0).tag(sync=True)
     picture = traitlets.Dict().tag(sync=True)
     """Words, maps and messages: one message, so that they always belong together."""
     shown = traitlets.Bool(True).tag(sync=True)
@@ -144,10 +153,11 @@ class Explorer(anywidget.AnyWidget):
         chosen = {"layer": layer, "head": head, "word": word, "compare": compare}
         inputs = {"sentence": well_formed(sentence), **controls}
         self._attend, self._max_words = attend, max_words
-        picture = {"number": 1, **self._answer(inputs)}
+        self._kept: tuple[dict, AttentionMaps] | None = None  # the last inputs and maps
+        picture = {"number": 1, **self._answer(inputs | {"rows": word})}
         if picture["error"]:
             raise ValueError(picture["error"])
-        layers, heads, n, _ = picture["shape"]
+        layers, heads, n, _ = self._maps(inputs).weights.shape
         for name, low, high in (
             ("layer", 0, layers),
             ("head", 0, heads),
@@ -158,7 +168,7 @@ class Explorer(anywidget.AnyWidget):
                 raise ValueError(
                     f"{name} is {chosen[name]}; it must be from {low} to {high - 1}"
                 )
-        start = inputs | chosen
+        start = picture["inputs"] | chosen
         super().__init__(
             **start,
             picture=picture,
@@ -166,7 +176,7 @@ class Explorer(anywidget.AnyWidget):
             colors=_colors(),
             examples=[well_formed(example) for example in examples],
         )
-        self.observe(self._update, ["sentence", *_CONTROLS, "shown"])
+        self.observe(self._update, ["sentence", *_CONTROLS, *_WINDOW, "shown"])
 
     def __repr__(self) -> str:
         return f"Explorer of {self.initial['sentence']!r}; it needs a running kernel"
@@ -177,24 +187,30 @@ class Explorer(anywidget.AnyWidget):
 
     def _update(self, change: object) -> None:
         """Send the maps of what the controls show, or free them if nobody looks."""
-        number = self.picture["number"] + 1
         if not self.shown:
-            self.picture = _NOTHING | {"number": number}
+            self._kept = None
+            self.picture = _NOTHING | {"number": self.picture["number"] + 1}
             return
         inputs = {
             name: getattr(self, name)
-            for name in ("sentence", *_CONTROLS)
+            for name in ("sentence", *_CONTROLS, *_WINDOW)
             if getattr(self, name) is not None
         }
-        if inputs != self.picture.get("inputs"):  # several changes make one picture
-            self.picture = {**self.picture, **self._answer(inputs), "number": number}
+        known = self.picture.get("inputs", {})
+        if inputs != {"rows": 0, "columns": 0} | known:  # several changes, one picture
+            self._show(inputs)
 
     def refresh(self) -> None:
         """Ask the source again for the same sentence, because it has changed itself."""
         if self.shown:
-            answer = self._answer(self.picture["inputs"])
-            number = self.picture["number"] + 1
-            self.picture = {**self.picture, **answer, "number": number}
+            self._kept = None
+            self._show(self.picture["inputs"])
+
+    def _show(self, inputs: dict) -> None:
+        number = self.picture["number"] + 1
+        self.picture = {**self.picture, **self._answer(inputs), "number": number}
+        for name in _WINDOW:  # as far as there are such words
+            setattr(self, name, self.picture["inputs"].get(name, 0))
 
     def save_html(self, path: str | Path) -> None:
         """Write a page that shows the explorer without Python and without a network.
@@ -215,7 +231,8 @@ class Explorer(anywidget.AnyWidget):
         """
         texts = [self.initial["sentence"], *self.examples]
         lines = dict.fromkeys(" ".join(text.splitlines()) for text in texts)
-        controls = {k: self.initial[k] for k in _CONTROLS if k in self.initial}
+        asked = (*_CONTROLS, *_WINDOW)
+        controls = {k: self.initial[k] for k in asked if k in self.initial}
         pictures = [
             self._answer({"sentence": line} | controls)
             # No switches, and no other sentence to offer: they would ask Python.
@@ -241,10 +258,20 @@ class Explorer(anywidget.AnyWidget):
         )
         Path(path).write_text(page, encoding="utf-8")
 
+    def _maps(self, inputs: dict) -> AttentionMaps:
+        """Return the maps for these inputs, for which the source is asked once."""
+        asked = {name: inputs[name] for name in inputs if name not in _WINDOW}
+        if self._kept is None or self._kept[0] != asked:
+            self._kept = None  # large maps go before others come
+            controls = {name: asked[name] for name in asked if name != "sentence"}
+            self._kept = asked, self._attend(asked["sentence"], **controls)
+        return self._kept[1]
+
     def _answer(self, inputs: dict) -> dict:
         """Compute the maps for these inputs; if there are none, say why."""
+        at = [inputs.get(name, 0) for name in _WINDOW]
+        inputs = {name: inputs[name] for name in inputs if name not in _WINDOW}
         answer = {"inputs": inputs, "error": "", "suggestion": ""}
-        controls = {name: inputs[name] for name in inputs if name != "sentence"}
         try:
             # Ten thousand signs may be as many words, and their maps gigabytes.
             if (length := len(inputs["sentence"])) > 30 * self._max_words:
@@ -252,22 +279,27 @@ class Explorer(anywidget.AnyWidget):
                     f"This sentence has {length} letters and signs; the explorer reads "
                     f"at most {30 * self._max_words}."
                 )
-            maps = self._attend(inputs["sentence"], **controls)
+            maps = self._maps(inputs)
             if (most := max(maps.weights.shape[2:])) > self._max_words:
                 raise ValueError(
                     f"This sentence has {most} words; the explorer draws at most "
                     f"{self._max_words}."
                 )
-            _need_small(maps)
+            _need_few_heads(maps)
+            rows, columns, window = _window(maps, *at)
+            weights = np.ascontiguousarray(maps.weights[..., rows, columns], "<f4")
+            begin = {} if window is None else {n: window[n] for n in _WINDOW}
             return answer | {
-                "tokens": maps.tokens,
-                "keys": maps.keys,
+                "inputs": inputs | begin,
+                "tokens": maps.tokens[rows],
+                "keys": maps.keys[columns],
                 "groups": int(maps.num_kv_heads),
-                "shape": list(maps.weights.shape),
-                "weights": np.ascontiguousarray(maps.weights, "<f4").tobytes(),
+                "shape": list(weights.shape),
+                "weights": weights.tobytes(),
                 "head_names": list(maps.head_names),
                 "note": maps.note,
-                "why": _reasons(maps),
+                "why": None if window else _reasons(maps),
+                "window": window,
             }
         except ValueError as error:
             said = str(error) or "attend failed: ValueError"
@@ -279,20 +311,31 @@ class Explorer(anywidget.AnyWidget):
             return answer | {"error": f"attend failed: {type(error).__name__}: {error}"}
 
 
-def _need_small(maps: AttentionMaps) -> None:
-    """Refuse maps that would stop the page, and say which part of them it draws."""
-    layers, heads, n_q, n_k = maps.weights.shape
-    if (size := 4 * maps.weights.size) <= _MOST_BYTES:
-        return
-    words = int((_MOST_BYTES / (4 * layers * heads)) ** 0.5)
-    advice = f"Give fewer words, at most {words} with so many heads"
-    if fit := _MOST_BYTES // (4 * n_q * n_k):
-        part = "layer" if fit >= heads else f"layer, :{fit}"
-        advice += f", or fewer heads: AttentionMaps(tokens, maps.weights[{part}])"
-    raise ValueError(
-        f"{layers * heads} maps of {n_q} x {n_k} words are {size / 1e6:.0f} MB; the "
-        f"explorer draws at most {_MOST_BYTES / 1e6:.0f} MB. {advice}."
+def _need_few_heads(maps: AttentionMaps) -> None:
+    """Refuse more heads than a page can show, and say how to give fewer."""
+    layers, heads = maps.weights.shape[:2]
+    if layers * heads > _MOST_HEADS:
+        part = "layer" if heads <= _MOST_HEADS else f"layer, :{_MOST_HEADS}"
+        raise ValueError(
+            f"These are {layers * heads} heads; the explorer shows at most "
+            f"{_MOST_HEADS}. Give fewer: AttentionMaps(tokens, maps.weights[{part}])."
+        )
+
+
+def _window(
+    maps: AttentionMaps, row: int, column: int
+) -> tuple[slice, slice, dict | None]:
+    """Return what of the maps is sent: all, or a window with this row and column."""
+    layers, heads, *total = maps.weights.shape
+    if max(total) <= _MOST_WORDS and 4 * maps.weights.size <= _MOST_BYTES:
+        return slice(None), slice(None), None
+    side = min(_SIDE, isqrt(_MOST_BYTES // (4 * layers * heads)))
+    row, column = (
+        max(0, min(at, n - 1)) // side * side
+        for at, n in zip((row, column), total, strict=True)
     )
+    window = {"rows": row, "columns": column, "side": side, "total": total}
+    return slice(row, row + side), slice(column, column + side), window
 
 
 def _read(name: str) -> str:

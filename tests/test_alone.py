@@ -12,6 +12,7 @@ from test_explorer_page import (
     check,
     control,
     layered,
+    long,
     message,
     plain,
     sentence_box,
@@ -138,6 +139,17 @@ def test_layers_other_keys_and_shared_heads(opened):
     check(page, across("a b | the cat"))
     control(page, "combobox", "Examples").select_option("the | ישב החתול")
     check(page, across("the | ישב החתול"), leftward=True)
+
+
+def test_a_window_stays_where_no_kernel_has_others(opened):
+    page = opened(Explorer(long, "long", examples=["a b"], max_words=200, word=70))
+    assert message(page).endswith("Shown are rows 65–128 and columns 1–64.")
+    assert not page.get_by_label("Rows", exact=True).is_visible()
+    assert page.locator(".mha-labels > text").count() == 64
+    word = control(page, "combobox", "Word")
+    assert word.locator("option:checked").text_content() == "71 w70"
+    control(page, "combobox", "Examples").select_option("a b")
+    check(page, long("a b"))
 
 
 @pytest.mark.parametrize("sentence", HARD.values(), ids=HARD)

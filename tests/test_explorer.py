@@ -172,28 +172,109 @@ def test_bad_arguments_are_named_and_leave_no_widget(options, message):
     assert len(ipywidgets.widgets.widget._instances) == before
 
 
+def test_more_heads_than_a_page_can_show_are_refused():
+    """What the message advises is drawn."""
+    tokens, weights = ["a"] * 3, np.full((2, 2001, 3, 3), 1 / 3, np.float32)
+    with pytest.raises(ValueError, match="4002 heads; the explorer shows at most 2000"):
+        Explorer(lambda _: AttentionMaps(tokens, weights))
+    with pytest.raises(ValueError, match=r"maps.weights\[layer, :2000\]"):
+        Explorer(lambda _: AttentionMaps(tokens, weights))
+    few = AttentionMaps(tokens, weights[1, :2000])
+    assert Explorer(lambda _: few).picture["shape"] == [1, 2000, 3, 3]
+    with pytest.raises(ValueError, match=r"maps.weights\[layer\]"):
+        Explorer(lambda _: AttentionMaps(tokens, weights[:, :1500]))
+
+
+# ---- windows of large maps
+@functools.cache
+def large(layers, heads, n_q, n_k=None):
+    """Give maps in which no two windows are alike."""
+    n_k = n_k or n_q
+    weights = np.random.default_rng(0).random((layers, heads, n_q, n_k), np.float32)
+    weights /= weights.sum(axis=-1, keepdims=True)
+    asks, asked = ([f"{w}{i}" for i in range(n)] for w, n in (("q", n_q), ("k", n_k)))
+    return AttentionMaps(asks, weights, keys=asked if n_k != n_q else asks)
+
+
+def shows(explorer, maps, rows, columns, side):
+    """Whether the page has this window of the maps, and nothing else."""
+    i, j = slice(rows, rows + side), slice(columns, columns + side)
+    picture, window = explorer.picture, {"rows": rows, "columns": columns}
+    window |= {"side": side, "total": list(maps.weights.shape[2:])}
+    return (
+        picture["window"] == window
+        and {"rows": rows, "columns": columns}.items() <= picture["inputs"].items()
+        and (explorer.rows, explorer.columns) == (rows, columns)
+        and (picture["tokens"], picture["keys"]) == (maps.tokens[i], maps.keys[j])
+        and np.array_equal(drawn(explorer), maps.weights[..., i, j])
+    )
+
+
 @pytest.mark.parametrize(
-    ("layers", "heads", "n", "part", "said"),
+    ("layers", "heads", "n_q", "n_k", "side"),
     [
-        (12, 12, 512, np.s_[1, :7], "144 maps of 512 x 512 words are 151 MB; .* 8 MB"),
-        (12, 12, 200, np.s_[1], "at most 117 with so many heads, or fewer heads"),
-        (1, 1, 1500, None, "1 maps of 1500 x 1500 words are 9 MB.* 1414 .* heads[.]"),
+        (12, 12, 512, None, 64),
+        (12, 12, 118, None, 64),
+        (1, 1, 101, None, 64),
+        (1, 3, 1, 2048, 64),
+        (1, 3, 2048, 1, 64),
+        (40, 50, 40, None, 31),  # few words, but so many heads
     ],
 )
-def test_maps_that_would_stop_the_page_are_refused(layers, heads, n, part, said):
-    """What the message advises is drawn, and no more than that."""
-    row = np.full((1, 1, 1, 1), 1 / n, np.float32)
-    weights, tokens = np.broadcast_to(row, (layers, heads, n, n)), ["a"] * n
-    with pytest.raises(ValueError, match=said) as refused:
-        Explorer(lambda sentence: AttentionMaps(tokens, weights), "a", max_words=n)
-    [words] = map(int, re.findall(r"at most (\d+) with", str(refused.value)))
-    assert 4 * layers * heads * words**2 <= 8e6 < 4 * layers * heads * (words + 1) ** 2
-    if part is None:
-        return
-    index = ", ".join(["layer", ":7"][: 1 + isinstance(part, tuple)])
-    assert f"AttentionMaps(tokens, maps.weights[{index}])." in str(refused.value)
-    few = AttentionMaps(tokens, weights[part])
-    assert len(Explorer(lambda sentence: few, "a", max_words=n).picture["weights"])
+def test_of_large_maps_a_window_is_sent(layers, heads, n_q, n_k, side):
+    maps = large(layers, heads, n_q, n_k)
+    explorer = Explorer(lambda _: maps, "a", max_words=3000)
+    assert shows(explorer, maps, 0, 0, side)
+    assert len(explorer.picture["weights"]) <= 8_000_000
+    last = (maps.weights.shape[2] - 1) // side * side
+    explorer.rows = last
+    assert shows(explorer, maps, last, 0, side)
+    for hostile in (10**9, last + 1):  # inside, or as far as there are words
+        explorer.columns = hostile
+        column = min(hostile, maps.weights.shape[3] - 1) // side * side
+        assert shows(explorer, maps, last, column, side)
+    explorer.rows = explorer.columns = -(10**9)
+    assert shows(explorer, maps, 0, 0, side)
+
+
+def test_a_source_is_asked_once_for_all_windows(messages):
+    asked = []
+
+    def source(sentence, causal=True):
+        asked.append((sentence, causal))
+        return large(2, 2, 150) if sentence == "long" else uniform(sentence)
+
+    explorer = Explorer(source, "long", max_words=200, word=130)
+    assert shows(explorer, large(2, 2, 150), 128, 0, 64)  # where the word is
+    assert explorer.initial["rows"] == 128
+    messages.clear()
+    explorer.columns = 64
+    assert messages.count("picture") == 1
+    assert shows(explorer, large(2, 2, 150), 128, 64, 64)
+    assert asked == [("long", True)]
+    explorer.refresh()  # unless it has changed
+    assert asked == [("long", True)] * 2
+    assert shows(explorer, large(2, 2, 150), 128, 64, 64)
+    explorer.causal = False
+    assert asked[2:] == [("long", False)]
+    explorer.sentence = "short"
+    assert explorer.picture["window"] is None and agrees(explorer, uniform("short"))
+    assert (explorer.rows, explorer.columns) == (0, 0)
+    assert "rows" not in explorer.picture["inputs"]
+    explorer.rows = 64  # there is no such window, and none is asked for
+    assert asked[3:] == [("short", False)] and agrees(explorer, uniform("short"))
+    explorer.shown = False
+    explorer.shown = True
+    assert asked[4:] == [("short", False)]  # nothing was kept while nobody looked
+
+
+def test_up_to_100_words_are_sent_whole_with_their_reasons():
+    sentence = "cat " * 99
+    explorer = Explorer(attend, sentence, max_words=200)
+    assert agrees(explorer, attend(sentence)) and explorer.picture["why"]
+    explorer.sentence = sentence + "cat"
+    assert explorer.picture["window"]["total"] == [101, 101]
+    assert explorer.picture["why"] is None  # a window does not know the row's sum
 
 
 def test_a_text_too_long_to_be_a_sentence_never_reaches_the_source():
@@ -283,6 +364,19 @@ def test_repr_is_the_same_in_every_run():
 
 
 # ---- a page without Python; tests/test_alone.py opens it
+def test_a_saved_page_has_the_first_window(tmp_path):
+    explorer = Explorer(lambda _: large(2, 2, 150), "long", max_words=200, word=130)
+    explorer.columns = 64
+    data, _ = saved(explorer, tmp_path / "page.html")
+    (picture,) = data["pictures"]
+    assert picture["window"] | {"side": 64} == {
+        **{"rows": 128, "columns": 0, "side": 64, "total": [150, 150]}
+    }
+    assert picture["inputs"] == {"sentence": "long"}  # the page cannot ask for others
+    assert data["state"]["word"] == data["state"]["initial"]["word"] == 130
+    assert "rows" not in data["state"]["initial"]
+
+
 def saved(explorer, path):
     """Return what a saved page has as data, and all else that is in it."""
     explorer.save_html(path)

@@ -31,21 +31,23 @@ def call(page):
 
 # ---- layout
 @pytest.fixture(scope="module")
-def layouts(call):
+def layouts(page):
     """Lay out maps of many sizes in pages of many widths."""
     sizes = [
         {
-            **{"nq": nq, "nk": nk, "wide": wide, "wideKey": other},
-            **{"room": room, "projector": projector, "glance": glance},
+            **{"nq": nq, "nk": nk, "wide": wide, "wideKey": other, "tall": tall},
+            **{"room": room, "projector": projector, "glances": glances},
         }
-        for glance in (0, 400)
-        for nk in (1, 2, 3, 5, 8, 11, 17, 24, 30, 47, 100)
+        for glances in ([0], [400], [400, 200])
+        for tall in (360, 647, 1200)
+        for nk in (1, 2, 5, 11, 17, 30, 100)
         for nq in {nk, 1, nk + 7}
-        for wide, other in ((40, 40), (63, 63), (110, 110), (40, 110), (110, 40))
-        for room in (0, 280, 390, 640, 700, 800, 960, 1024, 1366, 1920, 3840)
+        for wide, other in ((40, 40), (63, 63), (40, 110), (110, 40))
+        for room in (0, 280, 390, 640, 800, 820, 910, 1366, 3840)
         for projector in (False, True)
     ]
-    return [(size, call("layout", size)) for size in sizes]
+    places = page.evaluate("sizes => sizes.map(explorer.layout)", sizes)
+    return list(zip(sizes, places, strict=True))
 
 
 def test_all_that_is_laid_out_is_inside_the_drawing(layouts):
@@ -56,13 +58,17 @@ def test_all_that_is_laid_out_is_inside_the_drawing(layouts):
         slanted = wide * math.sin(math.radians(50))
         assert place["top"] - 8 - slanted >= 26, size  # those of the columns
         assert place["right"] == place["left"] + nk * side <= place["width"], size
-        # Below the map the scale is 26 units high.
-        assert place["bottom"] == place["top"] + nq * side, size
-        assert place["bottom"] + 26 <= place["height"], size
+        assert place["bottom"] == place["top"] + nq * side <= place["height"], size
         listed = nk if place["beside"] else max(nq, nk)  # of a column, below the map
         assert place["rows"] + listed * side <= place["height"], size
-        # Of the scale, the longest text is "difference of weights".
-        assert 60 <= place["scale"] <= place["width"] - place["left"] - 180, size
+        x, y, across = place["scale"]
+        assert across >= 60, size
+        if place["beside"]:  # "difference −1" and "1", right of the title
+            assert 22 + place["title"] <= x - 94 and place["title"] >= 150, size
+            assert x + across + 16 <= place["width"] and y + 12 <= 26, size
+        else:  # "difference of weights", below the map
+            assert x + across + 180 <= place["width"], size
+            assert place["bottom"] <= y and y + 12 <= place["rows"], size
         leaning = wide * math.cos(math.radians(50))
         assert place["right"] - 0.45 * side + leaning <= place["width"], size
         assert place["right"] + 40 <= place["width"], size  # the word "key"
@@ -71,7 +77,7 @@ def test_all_that_is_laid_out_is_inside_the_drawing(layouts):
 
 def test_cells_and_list_do_not_overlap(layouts):
     for size, place in layouts:
-        assert 19 <= place["side"] <= 28, size  # a label of 14 px fits into its row
+        assert 17 <= place["side"] <= 28, size  # a label of 14 px fits into its row
         assert place["end"] - place["start"] >= 44, size  # of the lines
         # A name of the list, and then a number of 6 signs.
         assert place["numbers"] - place["end"] - 6 >= size["wideKey"] + 40, size
@@ -83,41 +89,70 @@ def test_cells_and_list_do_not_overlap(layouts):
             assert place["rows"] >= place["bottom"] + 26, size
 
 
+def room_for_map(size, place):
+    glance = size["glances"][place["glance"]] if place["glance"] >= 0 else 0
+    return max(300, size["room"] - 16 - glance)
+
+
 def test_list_stands_below_only_where_there_is_no_room(layouts):
     for size, place in layouts:
-        glance = size["glance"] * place["sideBySide"]
-        room = max(300, size["room"] - 16 - glance)
-        least = size["wide"] + size["wideKey"] + 72 + size["nk"] * 19 + 44
-        if not size["projector"]:
-            assert place["zoom"] == 1, size
-            assert place["beside"] == (least <= room), size
+        room = room_for_map(size, place)
+        least = size["wide"] + size["wideKey"] + 72 + size["nk"] * 17 + 44
+        low = 1.2 if size["projector"] else 1
+        assert place["beside"] == (least * low <= room), size
         if place["beside"]:  # and then no part has to be scrolled to
             assert (place["numbers"] + 4) * place["zoom"] <= room + 1e-9, size
     assert {place["beside"] for _, place in layouts} == {True, False}
+
+
+def test_heads_stand_beside_the_map_where_there_is_room(layouts):
+    """As they are, or else turned; or else, beside a map that scrolls."""
+    for size, place in layouts:
+        low = 1.2 if size["projector"] else 1
+        least = (size["wide"] + size["wideKey"] + 116 + size["nk"] * 17) * low
+        fitting = [size["room"] - 16 - wide >= least for wide in size["glances"]]
+        if any(fitting):
+            assert place["glance"] == fitting.index(True), size
+        elif place["glance"] >= 0:
+            assert place["glance"] == len(fitting) - 1 and not place["beside"], size
+            assert size["room"] - size["glances"][-1] >= 460 * low, size
+        else:
+            assert size["room"] - size["glances"][-1] < 460 * low, size
+    assert {place["glance"] for _, place in layouts} == {-1, 0, 1}
+
+
+def test_a_map_beside_the_heads_is_as_high_as_the_screen_leaves_or_scrolls(layouts):
+    for size, place in layouts:
+        if place["glance"] >= 0 and place["beside"] and size["nq"] >= size["nk"]:
+            high = place["zoom"] * (place["height"] + 222)
+            scrolls = place["side"] == 17 and place["zoom"] in (1, 1.2)
+            assert high <= size["tall"] + 1e-9 or scrolls, size
 
 
 def test_projector_size_enlarges_by_a_fifth_to_three_sevenths(layouts):
     zooms = {place["zoom"] for size, place in layouts if size["projector"]}
     assert 1.2 <= min(zooms) and max(zooms) == pytest.approx(20 / 14)
     assert len(zooms) > 2  # and by what just fits, in between
+    assert {place["zoom"] for size, place in layouts if not size["projector"]} == {1}
 
 
-def test_wide_pages_make_no_smaller_cells(layouts):
+def test_wide_pages_make_nothing_smaller(layouts):
     last = {}
     for size, place in layouts:  # from narrow to wide
-        if place["beside"]:
-            key = [size[name] for name in size if name != "room"]
-            key = (*key, place["sideBySide"])
-            at = place["side"] * place["zoom"]
-            assert at >= last.get(key, 0) - 20 / 14, size
+        if place["beside"] and place["glance"] >= 0:
+            key = str([size[name] for name in size if name != "room"])
+            key += str(place["glance"])
+            at = (place["zoom"], place["side"] * (not size["projector"]))
+            assert at >= last.get(key, (0, 0)), size
             last[key] = at
 
 
 @pytest.mark.parametrize("leftward", [False, True])
 def test_under_a_point_is_the_cell_that_is_drawn_there(call, leftward):
     nq, nk = 5, 3
-    size = {"nq": nq, "nk": nk, "wide": 50, "wideKey": 90, "glance": 0}
-    place = call("layout", {**size, "room": 900, "projector": False})
+    size = {"nq": nq, "nk": nk, "wide": 50, "wideKey": 90, "glances": [0]}
+    size |= {"tall": 647, "room": 900, "projector": False}
+    place = call("layout", size)
     left, top, side = place["left"], place["top"], place["side"]
     maps = {"nq": nq, "nk": nk, "leftward": leftward}
     for i in range(nq):
@@ -153,7 +188,7 @@ def test_choice_is_among_what_there_is(call, asked, chosen):
     weights[1, 2, 1, 2], weights[1, 2, 3, 3] = 0.1, 0.5
     words = ["<s>", "a", "b", "c"]
     maps = {"numLayers": 2, "numHeads": 3, "nq": 4, "nk": 4, "words": words}
-    maps |= {"keys": words, "weights": weights.ravel().tolist()}
+    maps |= {"keys": words, "weights": weights.ravel().tolist(), "first": [0, 0]}
     assert call("choose", dict(zip(names, asked)), maps) == dict(zip(names, chosen))
 
 
@@ -204,6 +239,24 @@ def test_picture_is_read(read):
     assert maps["inputs"] == {"sentence": "a b"}
 
 
+WINDOW = {"rows": 64, "columns": 0, "side": 64, "total": [100, 512]}
+
+
+def test_a_window_says_what_it_costs_and_what_is_shown(read):
+    assert read()["first"] == [0, 0]
+    maps = read(window=WINDOW, note="", inputs={"sentence": "a", "rows": 64})
+    assert maps["first"] == [64, 0]
+    assert maps["message"] == (
+        "These 2 maps of 100 × 512 words are 0.4 MB. Shown are rows 65–100 and columns "
+        "1–64; choose others beside the sentence."
+    )
+    # A page without Python has no others.
+    maps = read(window=WINDOW, shape=[1, 1, 2, 2], note="A note.")
+    assert maps["message"].startswith("A note. This map of 100 × 512 words is 0.2 MB.")
+    assert maps["message"].endswith("columns 1–64.")
+    assert read(window=WINDOW, error="No.")["message"] == "No. The last picture stays."
+
+
 def test_an_error_is_read_before_a_note(read):
     maps = read(error="No \0 word.")
     assert maps["message"] == "No \ufffd word. The last picture stays."
@@ -240,6 +293,7 @@ def said(
     keys=("the", "cat", "sat"),
     layers=1,
     view=None,
+    window=None,
     **choice,
 ):
     """Let the explorer say a row of two heads' maps of three words."""
@@ -251,6 +305,7 @@ def said(
         "words": ["the", "cat", "sat"],
         "keys": list(keys),
         "weights": weights,
+        "window": window,
         "headNames": list(names),
         "leftward": False,
     }
@@ -283,6 +338,19 @@ def test_what_is_looked_at_is_named_by_the_keys(call):
     assert said(call, ONE + TWO, keys=keys, cell=[1, 0]) == (
         "Head 1: “cat” gives 0.250 of its attention to “die”."
     )
+
+
+def test_a_window_says_how_much_it_hides(call):
+    hidden = (
+        " of its attention to “cat”, 0.10 to “the”, 0.50 to words that are not shown."
+    )
+    weights = [1, 0, 0, 1, 0, 0, 0.1, 0.4, 0] + TWO
+    assert said(call, weights, window=WINDOW) == f"Head 1: “sat” gives 0.40{hidden}"
+    assert "not shown" not in said(call, weights)
+    assert "not shown" not in said(call, weights, window=WINDOW, word=1)
+    assert "not shown" not in said(call, weights, window=WINDOW, cell=[2, 0])
+    column = {"byKey": True, "key": 2}
+    assert "not shown" not in said(call, weights, window=WINDOW, view=column)
 
 
 def test_a_cell_is_told_to_three_places(call):

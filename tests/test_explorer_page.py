@@ -88,7 +88,7 @@ READ = """root => {
         dot: root.querySelector("circle").getAttribute("fill"),
         words: root.querySelector(".mha-words").textContent,
         alternative: svg.getAttribute("aria-label"),
-        selected: all("label:not(.mha-examples, .mha-look) > select",
+        selected: all("label:not(.mha-examples, .mha-look, .mha-page) > select",
             (node) => Number(node.value)),
         checked: all("[role=radio]", (node) => node.ariaChecked).indexOf("true"),
         text: all(".mha-text p", (p) => [...p.children].map((node) => {
@@ -1345,6 +1345,117 @@ def test_all_is_on_one_screen(host, source):
         assert heads["y"] + heads["height"] < stage["y"]
 
     until(stacked)
+
+
+TWELVE = "The old cat sat on the mat because it was tired today"
+
+
+@pytest.mark.parametrize("source", [attend, many])
+@pytest.mark.parametrize("words", [12, 40])
+def test_all_is_on_one_screen_at_a_projector(host, source, words):
+    """At 1024 x 768, without the file browser, an output has 844 x 647 pixels."""
+    host.page.set_viewport_size({"width": 844, "height": 768})
+    sentence = " ".join((TWELVE.split() * 4)[:words])
+    explorer = host.show(Explorer(source, sentence))
+    control(explorer, "checkbox", "Projector size").check()
+
+    def fits_the_screen():
+        assert explorer.bounding_box()["height"] <= 647
+        heads, stage = boxes(explorer)
+        assert heads["x"] + heads["width"] < stage["x"]
+        sizes = explorer.evaluate(
+            "root => ['', ' .mha-stage'].map((part) => { const node = "
+            "document.querySelector('.mha-explorer' + part); "
+            "return node.scrollHeight - node.clientHeight; })"
+        )
+        assert sizes[0] == 0 and (sizes[1] == 0) == (words == 12)
+
+    until(fits_the_screen)
+    smallest = smallest_sizes(host.page)
+    assert min(smallest.values()) >= 1.199 * 14, smallest
+
+
+def test_turned_heads_are_chosen_by_arrows_as_they_stand(host):
+    host.page.set_viewport_size({"width": 700, "height": 768})
+    explorer = host.show(Explorer(many, SENTENCE))
+    assert "a column for each layer" in explorer.locator(".mha-axes").text_content()
+    here = explorer.get_by_role("radio").nth(0)
+    here.focus()
+    for key, name, dx, dy in (
+        ("ArrowRight", "Layer 2, head 1", 1, 0),
+        ("ArrowDown", "Layer 2, head 2", 0, 1),
+        ("ArrowLeft", "Layer 1, head 2", -1, 0),
+        ("ArrowUp", "Layer 1, head 1", 0, -1),
+    ):
+        before = explorer.locator("[role=radio][tabindex='0']").bounding_box()
+        host.page.keyboard.press(key)
+        chosen = control(explorer, "radio", name)
+        assert chosen.get_attribute("aria-checked") == "true"
+        after = chosen.bounding_box()
+        assert np.sign(
+            [after["x"] - before["x"], after["y"] - before["y"]]
+        ).tolist() == [
+            dx,
+            dy,
+        ]
+
+
+# ---- windows of large maps
+def long(sentence):
+    """Give two layers of two heads of 150 words that look at 150 words."""
+    n = 150 if sentence == "long" else len(sentence.split())
+    i, j = np.ogrid[:n, :n]
+    h = np.arange(4).reshape(2, 2, 1, 1)
+    powers = np.exp(2 * np.sin(1 + 3 * h + 1.3 * i + 2.9 * j + i * j))
+    powers /= powers.sum(-1, keepdims=True)
+    return AttentionMaps([f"w{k}" for k in range(n)], powers)
+
+
+def seen(rows, columns, side=64):
+    """Return the window of those maps, as maps."""
+    maps, i, j = long("long"), slice(rows, rows + side), slice(columns, columns + side)
+    words, keys = maps.tokens[i], maps.tokens[j]
+    return AttentionMaps(words, maps.weights[..., i, j], keys=keys)
+
+
+def test_a_window_of_large_maps_is_chosen(host):
+    widget = Explorer(long, "long", max_words=200, word=10)
+    explorer = host.show(widget)
+
+    def words(explorer, maps, first, **options):
+        page = explorer.evaluate(READ)
+        assert sorted(page["cells"])[0][4] == rgb(WEIGHT_MAP, maps.weights[0, 0])[0][0]
+        names = [title for *_, leans, title in page["labels"] if not leans]
+        assert names == maps.tokens
+        chosen = control(explorer, "combobox", "Word").locator("option:checked")
+        at = worth_seeing(maps) if first is None else first
+        assert chosen.text_content().endswith(f" {maps.tokens[at]}")
+        return int(chosen.text_content().split()[0])
+
+    assert until(words, explorer, seen(0, 0), 10) == 11
+    assert "150 × 150 words are 0.4 MB. Shown are rows 1–64" in message(explorer)
+    assert "to words that are not shown" in explorer.locator(".mha-words").inner_text()
+    rows, columns = (control(explorer, "combobox", x) for x in ("Rows", "Columns"))
+    assert rows.locator("option").all_text_contents() == ["1–64", "65–128", "129–150"]
+    columns.select_option("129–150")
+    until(words, explorer, seen(0, 128), 10)
+    rows.select_option("65–128")
+    until(words, explorer, seen(64, 128), None)
+    assert "rows 65–128 and columns 129–150" in message(explorer)
+    control(explorer, "combobox", "Word").select_option("3")
+    until_python(host.page, lambda: widget.word == 67)  # of all words, from 0
+    assert words(explorer, seen(64, 128), 3) == 68
+    widget.word = 70
+    assert words(explorer, seen(64, 128), 6) == 71
+    sentence_box(explorer).fill("a b c")
+    until(check, explorer, long("a b c"))
+    assert not rows.is_visible() and message(explorer) == ""
+    sentence_box(explorer).fill("long")
+    until(words, explorer, seen(0, 0), None)
+    rows.select_option("129–150")
+    until(words, explorer, seen(128, 0), None)
+    control(explorer, "button", "Reset").click()
+    until(words, explorer, seen(0, 0), 10)
 
 
 def test_a_scrolled_map_keeps_the_chosen_row_in_view(host):
