@@ -106,13 +106,25 @@ export function choose({ layer, head, compare, word }, maps) {
   return { ...choice, word: word < 0 || word >= nq ? worthSeeing(maps, choice) : word };
 }
 
-// The word that gives most of its attention to other words of the sentence.
-function worthSeeing(maps, { layer, head }) {
+// What each word of a head gives to other words of the sentence.
+function givenAway(maps, { layer, head }) {
   const { nq, nk, words, keys } = maps, same = areSame(maps);
   const others = range(nk).filter((j) => isWord(keys[j]));
-  const given = range(nq).map((i) => !isWord(words[i]) ? -1 : others.reduce(
+  return range(nq).map((i) => !isWord(words[i]) ? -1 : others.reduce(
     (sum, j) => sum + (same && i === j ? 0 : weightAt(maps, layer, head, i, j)), 0));
+}
+function worthSeeing(maps, choice) { // the word that gives most
+  const given = givenAway(maps, choice);
   return given.indexOf(Math.max(...given));
+}
+
+// Where no word of the chosen head looks at another: a head of its layer with most.
+export function sayResting({ maps, choice }) {
+  const most = (head) => Math.max(...givenAway(maps, { ...choice, head })), least = 0.05;
+  if (choice.compare >= 0 || most(choice.head) >= least) return "";
+  const all = range(maps.numHeads).map(most), best = Math.max(...all);
+  return best < least ? "" : " Here no word of this head looks at another; " +
+    `head ${headName(maps, all.indexOf(best))} has more to see.`;
 }
 
 const areSame = ({ words, keys, first: [row, key] }) =>
@@ -1178,7 +1190,7 @@ function render({ model, el }) {
     const before = drawn;
     scene = drawn = { ...scene, ...changes };
     const { maps } = scene, hasWords = maps.nq > 0; // else let go, as the message says
-    if (hasWords) scene.said = sayLine(scene);
+    if (hasWords) scene.said = sayLine(scene) + (scene.cell ? "" : sayResting(scene));
     for (const part of always) part.draw(scene, before);
     for (const node of [map.node, text.node]) display(node, hasWords);
     display(why, maps.why);

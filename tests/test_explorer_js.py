@@ -283,6 +283,26 @@ def test_the_first_letter_says_where_the_columns_run(read, words, leftward):
     assert read(keys=words)["leftward"] is leftward
 
 
+def test_a_head_that_rests_names_one_that_does_not(call):
+    weights = np.zeros((1, 3, 3, 3))
+    weights[..., 0] = 1  # all look at the start
+    maps = {"numLayers": 1, "numHeads": 3, "nq": 3, "nk": 3, "first": [0, 0]}
+    maps |= {"words": ["<s>", "a", "b"], "keys": ["<s>", "a", "b"]}
+    maps["headNames"] = ["x", "y", "z"]
+
+    def rests(head, compare=-1):
+        choice = {"layer": 0, "head": head, "compare": compare, "word": 1}
+        scene = {"maps": maps | {"weights": weights.ravel().tolist()}, "choice": choice}
+        return call("sayResting", scene)
+
+    assert rests(0) == ""  # as all the others
+    weights[0, 1, 2, :2] = [0.9, 0.1]
+    weights[0, 2, 2, :2] = [0.2, 0.8]
+    said = " Here no word of this head looks at another; head 3 z has more to see."
+    assert rests(0) == said
+    assert rests(1) == rests(2) == rests(0, compare=1) == ""
+
+
 # ---- in words
 def said(
     call,
