@@ -8,6 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import mutate
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -129,3 +130,17 @@ def test_a_program_starts_as_the_readme_runs_it(program):
         [sys.executable, program, "--help"], cwd=ROOT, capture_output=True, text=True
     )
     assert said.returncode == 0, said.stderr
+
+
+def test_faults_are_drawn_in_every_module():
+    code = {
+        path.relative_to(ROOT / "mha_utils").with_suffix("").as_posix()
+        for path in (ROOT / "mha_utils").rglob("*.py")
+        if "def " in path.read_text("utf-8")
+    }
+    scripts = [*(ROOT / "mha_utils").glob("*.js"), ROOT / mutate.HEADS]
+    code |= {path.relative_to(ROOT).as_posix() for path in scripts}
+    assert set(mutate.TESTS) == code
+    source = (ROOT / mutate.HEADS).read_text("utf-8")
+    faults = {text for *_, text in mutate.faults_in_javascript(source)}
+    assert {";", " < ", " || ", " - ", " * ", " !== ", "1.0"} <= faults

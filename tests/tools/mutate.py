@@ -25,6 +25,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+HEADS = ".github/site/_static/heads.js"
 
 
 def names_in(room: str) -> list[str]:
@@ -73,9 +74,10 @@ TESTS = {
     **{f"pretrained/{name}": ["pretrained"] for name in names_in("pretrained")},
     "pretrained/own": ["pretrained", "own_model"],
     "offline": ["offline"],
+    "data/__init__": ["data"],
     "mha_utils/alone.js": ["alone"],
     "mha_utils/explorer.js": ["explorer_js", "explorer_page", "alone", "live"],
-    ".github/site/_static/heads.js": ["live"],
+    HEADS: ["live"],
 }
 LESSONS = [  # with the docstrings' examples; compared in text and picture
     "mha_utils",
