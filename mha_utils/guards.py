@@ -107,7 +107,7 @@ def need_finite_scores(scores: NDArray, query: NDArray, key: NDArray) -> None:
 
 
 def mask_for(mask: ArrayLike | None, query: NDArray, key: NDArray) -> NDArray | None:
-    """Return a boolean or float mask that broadcasts to the scores."""
+    """Return a boolean or float mask that broadcasts to scores (..., n_q, n_k)."""
     if mask is None:
         return None
     front = np.broadcast_shapes(query.shape[:-2], key.shape[:-2])
@@ -115,7 +115,10 @@ def mask_for(mask: ArrayLike | None, query: NDArray, key: NDArray) -> NDArray | 
 
 
 def layer_mask(mask: ArrayLike | None, query: NDArray, key: NDArray) -> NDArray | None:
-    """Return a layer's mask; of three axes it must be clear which the first one is."""
+    """Return a layer's mask, for scores (..., h, n_q, n_k).
+
+    Of three axes it must be clear what the first one is.
+    """
     if mask is None:
         return None
     mask = np.asarray(mask)
@@ -153,7 +156,7 @@ def heads_to_merge(x: ArrayLike) -> NDArray:
 
 
 def sentence_lengths(lengths: ArrayLike, n: int) -> NDArray:
-    """Return whole numbers of words from 0 to n, one for each sentence."""
+    """Return whole numbers of words from 0 to n, one for each sentence: (b,)."""
     lengths = np.asarray(lengths)
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu":
         raise ValueError(
@@ -220,7 +223,7 @@ def need_equal_groups(num_heads: int, num_kv_heads: int) -> None:
 def layer_matrices(
     w_q: ArrayLike, w_k: ArrayLike, w_v: ArrayLike, w_o: ArrayLike
 ) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """Return the matrices of a layer, whose shapes fit each other."""
+    """Return (h, d, d_k), (g, d, d_k), (g, d, d_v) and (h*d_v, d), which fit."""
     w_q, w_k = finite_array("w_q", w_q), finite_array("w_k", w_k)
     w_v, w_o = finite_array("w_v", w_v), finite_array("w_o", w_o)
     if w_q.ndim != 3 or 0 in w_q.shape:
@@ -259,7 +262,7 @@ def layer_bias(
 def layer_words(
     x: ArrayLike, context: ArrayLike | None, d_model: int
 ) -> tuple[NDArray, NDArray | None, np.dtype]:
-    """Return words in a dtype to compute in, and the caller's dtype."""
+    """Return words (..., n, d) in a dtype to compute in, and the caller's dtype."""
     x = _words("x", x, d_model)
     dtype = x.dtype
     x = x.astype(working_dtype(dtype), copy=False)
@@ -277,7 +280,10 @@ def layer_words(
 def need_same_text(
     cache_of: object, layer: object, kept: NDArray, new: NDArray, x: NDArray
 ) -> None:
-    """Refuse words that cannot stand behind those whose keys a cache has kept."""
+    """Refuse x (..., n, d) that cannot stand behind what a cache has kept.
+
+    Kept and new keys are (..., g, n, d_k).
+    """
     front = kept.shape[:-3]
     if cache_of is not layer:
         needed = _shape_of(*new.shape[:-2], "words", new.shape[-1])

@@ -46,9 +46,9 @@ class AttentionMaps:
     ------
     ValueError
         If `weights` does not have a map of n_q x n_k shares for each head, or `why`
-        does not give these weights. The message
-        names the row and the likely cause: scores in place of weights, dropout left on,
-        several sentences at once, a model that was not asked for its maps.
+        does not give these weights. The message names the row and the likely cause:
+        scores in place of weights, dropout left on, several sentences at once, a model
+        that was not asked for its maps.
     """
 
     tokens: list[str]

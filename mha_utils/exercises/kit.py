@@ -402,19 +402,19 @@ def attend_in_heads(
 
 
 def cut_rows(x: NDArray, num_heads: int) -> NDArray:
-    """Reshape without transpose: heads are made of whole words' rows. A mistake."""
+    """Make heads of whole words' rows: (..., n, h*d) -> (..., h, n, d). A mistake."""
     *front, n, width = x.shape
     return x.reshape(*front, num_heads, n, width // num_heads)
 
 
 def glue_rows(z: NDArray) -> NDArray:
-    """Reshape without transpose, on the way back. A mistake."""
+    """Do that on the way back: (..., h, n, d_v) -> (..., n, h*d_v). A mistake."""
     *front, h, n, d_v = z.shape
     return z.reshape(*front, n, h * d_v)
 
 
 def every_hth(x: NDArray, num_heads: int) -> NDArray:
-    """Deal the columns out to the heads in turn. A mistake."""
+    """Deal columns out in turn: (..., n, h*d) -> (..., h, n, d). A mistake."""
     dealt = x.reshape(*x.shape[:-1], -1, num_heads)  # (..., n, d_k, h)
     return np.moveaxis(dealt, -1, -3)
 
