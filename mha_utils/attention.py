@@ -2,8 +2,8 @@
 
 The equations are those of Vaswani et al. 2017, "Attention Is All You Need". Letters in
 the comments beside the code are the same everywhere: ``n`` words (``n_q`` that ask,
-``n_k`` that are asked), ``h`` heads, ``g`` heads of keys and values where several query
-heads share one, ``d`` = d_model numbers per word, and ``d_k``, ``d_v`` numbers per word
+``n_k`` that are asked), ``h`` heads, ``g`` key/value heads where several query heads
+share one, ``d`` = d_model numbers per word, and ``d_k``, ``d_v`` numbers per word
 inside one head. ``...`` stands for any axes in front, such as a batch of ``b``
 sentences. `guards.py` decides what is refused and holds the messages.
 

@@ -43,7 +43,7 @@ def show_layer(
         The part to mark, one of `PARTS`.
     head_names : sequence of num_heads strings, optional
     num_kv_heads : int, optional
-        How many heads of keys and values they share; each has its own if not given.
+        How many key/value heads they share; each has its own if not given.
 
     Raises
     ------

@@ -39,8 +39,8 @@ class AttentionMaps:
         n_k, d_k), and names of their d_k columns, the same for all heads or a list for
         each head. Columns of the same name are added up. One layer needs no axis.
     num_kv_heads : int, optional
-        How many heads of keys and values the heads share, as in `MultiHeadAttention`;
-        if not given, each has its own. Those that share are shown together.
+        How many key/value heads the heads share, as in `MultiHeadAttention`; if not
+        given, each has its own. Those that share are shown together.
 
     Raises
     ------
