@@ -1175,7 +1175,7 @@ ANSWERS = {
                 lambda p, ids: np.array([-np.log(r[w]) for r, w in zip(p, ids[1:])]),
             ),
             (
-                "with np.arange",
+                "asked for every word",
                 lambda p, ids: -np.mean([np.log(row[ids[1:]]) for row in p[:-1]]),
             ),
         ],

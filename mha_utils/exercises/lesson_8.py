@@ -122,9 +122,6 @@ SURPRISE = Exercise(
         "these are the surprises one by one. Their mean is wanted.": (
             lambda p, ids: -np.log(_given_to_next(p, ids))
         ),
-        "each row is asked for all next words. Pick one a row, with np.arange.": (
-            lambda p, ids: -np.log(p[:-1, ids[1:]]).mean()
-        ),
     },
 )
 
