@@ -10,15 +10,23 @@ import re
 import subprocess
 import sys
 import zipfile
-from html.parser import HTMLParser
 from importlib.util import find_spec
-from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
-from browser import browse
+from browser import browse, need_browser
+from lessons import code_cells, shows_widget
 from refresh import NOTEBOOKS, ROOT
-from walk_site import open_lesson, run_lesson, serve
+from walk_site import (
+    follow_links,
+    inspect,
+    listen,
+    open_lesson,
+    read_pages,
+    run_lesson,
+    serve,
+    use_pages,
+)
 
 BUILD = ROOT / ".github" / "site" / "build.py"
 # A package of PyPI that has all of Pyodide 0.27.7 in it, for these tests only.
@@ -70,48 +78,14 @@ def site(tmp_path_factory):
     return out
 
 
-class Page(HTMLParser):
-    """What a page links to and loads, what it can be linked by, and its figures."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.links, self.loads, self.ids, self.figures = [], [], {""}, []
-        self.feed(path.read_text("utf-8"))
-
-    def handle_starttag(self, tag, attributes):
-        has = dict(attributes)
-        self.ids |= {has[key] for key in ("id", "name") if has.get(key)}
-        if tag == "a" and has.get("href"):
-            self.links.append(has["href"])
-        if tag in ("script", "img") and has.get("src"):
-            self.loads.append(has["src"])
-        if tag == "link" and has.get("href"):
-            self.loads.append(has["href"])
-        if tag == "img":
-            self.figures.append(has.get("alt"))
-
-
 @pytest.fixture(scope="module")
 def pages(site):
-    others = {"lite", "_static"}  # JupyterLite's, and the theme's templates
-    paths = [path for path in site.rglob("*.html") if others.isdisjoint(path.parts)]
-    return {path: Page(path) for path in paths}
+    return read_pages(site)
 
 
-def test_links_lead_somewhere_and_pages_load_from_the_site_alone(site, pages):
-    count = 0
-    for path, page in pages.items():
-        for address in page.links + page.loads:
-            parts = urlsplit(address)
-            if parts.scheme in ("https", "http", "mailto") or parts.netloc:
-                assert address not in page.loads, f"{path.name} loads {address}"
-                continue
-            to = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            assert to.is_file() or address == "#", f"{path.name} leads to {address}"
-            if to in pages and parts.fragment and "search" not in to.name:
-                assert parts.fragment in pages[to].ids, f"{path.name}: {address}"
-            count += 1
-    assert count > 1000
+def test_links_lead_somewhere_and_pages_load_from_the_site_alone(pages):
+    assert follow_links(pages) == []
+    assert sum(len(page.links) for page in pages.values()) > 1000
 
 
 def test_figures_are_described_as_in_the_notebook(site, pages):
@@ -142,6 +116,24 @@ def test_each_lesson_says_where_it_can_be_run(site, pages, path):
         assert (site / copy).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_needs_a_kernel_is_replaced(site, path):
+    page = (site / "notebooks" / f"{path.stem}.html").read_text("utf-8")
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in code_cells(notebook) if shows_widget(cell)]
+    for cell in cells:
+        name = f"{path.stem}-{cell.id}"
+        kind = cell.source.splitlines()[-1].partition("(")[0]
+        if kind in ("Explorer", "TrainingPanel", "DecoderPanel"):
+            assert f'data-live="{name}"' in page
+            saved = json.loads((site / "_static" / "live" / f"{name}.json").read_text())
+            assert saved["state"]["examples"] and ("film" in saved) == ("Tr" in kind)
+            assert "heads" in saved or not saved["pictures"][0]["error"]
+    predictions = [cell for cell in cells if cell.source.startswith("predict(")]
+    assert page.count("data-options=") == len(predictions)
+    assert "needs a running kernel" not in page
+
+
 def test_all_lessons_are_in_order(site, pages):
     links = pages[site / "index.html"].links
     found = [link for link in links if re.match(r"notebooks/\d", link)]
@@ -159,19 +151,33 @@ def address(chromium, site):
 @pytest.mark.parametrize("size", [(390, 800), (1366, 768)], ids=["phone", "laptop"])
 def test_pages_open_without_errors(playwright, address, size):
     with browse(playwright, size=size) as context:
-        page = context.new_page()
-        errors, foreign = [], []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "response", lambda it: errors.append(it.url) if it.status > 399 else None
-        )
-        page.on("request", lambda it: foreign.append(it.url))
+        page = listen(context, address)
         for name in ("index", *(f"notebooks/{path.stem}" for path in NOTEBOOKS)):
             page.goto(f"{address}/{name}.html")
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= size[0], f"{name} is {wide} pixels wide"
-        assert not errors
-        assert all(url.startswith((address, "data:")) for url in foreign)
+            loaded = page.evaluate(
+                """performance.getEntries().reduce(
+                    (sum, entry) => sum + (entry.decodedBodySize ?? 0), 0)"""
+            )
+            assert 0 < loaded < 1_500_000, f"{name} loads {loaded} bytes"
+        assert not page.wrong
+
+
+@pytest.mark.parametrize("kind", ["chromium", "firefox"])
+def test_what_answers_without_python_answers(playwright, address, kind):
+    need_browser(kind)
+    with browse(playwright, kind) as context:
+        page = listen(context, address)
+        use_pages(page, address)
+        assert page.wrong == []
+
+
+def test_axe_finds_no_violation(chromium, address):
+    page = listen(chromium, address)
+    url = f"{address}/notebooks/03_multi_head_attention.html"
+    assert inspect(page, url) + page.wrong == []
+    page.close()
 
 
 def test_a_lesson_runs_in_the_browser_as_it_is_stored(playwright, address):

@@ -15,7 +15,16 @@ from sphinx.cmd.build import main as sphinx
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-ICONS = re.compile(r'<script defer src="[^"]*/fontawesome\.js[^>]*></script>\n?')
+# What the theme leaves to be wished: it has its icons as a font, and again as a script
+# of 1.5 MB; the sidebar is no landmark; and an empty corner of a table is no heading.
+MENDED = (
+    (r'<script defer src="[^"]*/fontawesome\.js[^>]*></script>\n?', ""),
+    (
+        '<div id="pst-primary-sidebar"',
+        '<div id="pst-primary-sidebar" role="complementary" aria-label="Site"',
+    ),
+    (r'<th class="head"><p></p></th>', "<td></td>"),
+)
 sys.path.insert(0, str(ROOT))  # the course that is here, not one that is installed
 
 
@@ -37,13 +46,16 @@ def build(out: Path, pyodide: Path | None = None) -> None:
         options = ["-c", str(HERE), "-d", f"{folder}/doctrees", "-W", "--keep-going"]
         if sphinx(["-q", *options, str(course), str(out)]):
             raise SystemExit("Sphinx found something wrong with the pages, see above.")
-    _lighten(out)
+    _mend(out)
 
 
-def _lighten(out: Path) -> None:
-    """Take away the theme's icons as a script, 1.5 MB: it has them as a font, too."""
+def _mend(out: Path) -> None:
+    """Mend in the pages what the theme gets wrong, and drop what they do not load."""
     for page in out.rglob("*.html"):
-        page.write_text(ICONS.sub("", page.read_text("utf-8")), "utf-8")
+        text = page.read_text("utf-8")
+        for pattern, better in MENDED:
+            text = re.sub(pattern, better, text)
+        page.write_text(text, "utf-8")
     scripts = out / "_static" / "scripts"
     for extra in {*scripts.glob("fontawesome*"), *out.glob("_static/**/*.map")}:
         extra.unlink()

@@ -1,8 +1,10 @@
-"""Run every lesson on the built website in a real browser, and compare its outputs.
+"""Walk through the built website in a real browser before it is published.
 
 ``python tests/tools/walk_site.py FOLDER [notebook ...]`` serves the folder that
-`.github/site/build.py` has filled, opens each lesson in JupyterLite, runs all of it,
-and compares what it says with what is stored. Only a website that passes is published.
+`.github/site/build.py` has filled. It follows the links of its pages, reads each page,
+light and dark, by axe's rules, and uses what answers there without Python. Then it
+opens each lesson in JupyterLite, runs all of it, compares what it says with what is
+stored, and uses its controls. Only a website that passes is published.
 The website's pretrained model has rounded weights: a number of two digits may differ by
 a hundredth. Where the website was built without the model, a lesson that needs it is
 not compared. It must come to its end.
@@ -16,13 +18,15 @@ import re
 import sys
 import threading
 import time
+from html.parser import HTMLParser
 from itertools import zip_longest
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from browser import browse
+from browser import browse, until
 from refresh import NOTEBOOKS, differences, keep_measured, normalise, to_text
 
 SECONDS = 300  # for one lesson, on a busy machine
@@ -32,6 +36,25 @@ READY = """() => {
         && notebook.sessionContext?.session?.kernel?.status === "idle";
 }"""
 RUN = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
+SHOW = """(id) => {
+    const { content } = window.jupyterapp.shell.currentWidget;
+    content.activeCellIndex = content.widgets.findIndex((it) => it.model.id === id);
+    return content.scrollToItem(content.activeCellIndex, "center");
+}"""
+SOLVE = """async ([id, source]) => {
+    const { content } = window.jupyterapp.shell.currentWidget;
+    const cell = (id) => content.widgets.find((it) => it.model.id === id);
+    const run = async (one) => {
+        content.deselectAll();
+        content.activeCellIndex = content.widgets.indexOf(one);
+        await window.jupyterapp.commands.execute("notebook:run-cell");
+    };
+    cell(id).model.sharedModel.setSource(source);
+    await run(cell(id));
+    const check = cell(`${id}-check`);
+    await run(check);
+    return JSON.stringify(check.model.outputs.toJSON());
+}"""
 READ = "() => JSON.stringify(window.jupyterapp.shell.currentWidget.content.model)"
 NO_MODEL = "is not on this website"  # says the package, and stored answers stand in
 FETCHED = "(42 MB) from this website"
@@ -110,18 +133,221 @@ def keep_near(fresh: str, stored: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+class Page(HTMLParser):
+    """What a page links to and loads, what it can be linked by, and its figures."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links, self.loads, self.ids, self.figures = [], [], {""}, []
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        """Take notes."""
+        has = dict(attributes)
+        self.ids |= {has[key] for key in ("id", "name") if has.get(key)}
+        if tag == "a" and has.get("href"):
+            self.links.append(has["href"])
+        if tag in ("script", "img") and has.get("src"):
+            self.loads.append(has["src"])
+        if tag == "link" and has.get("href"):
+            self.loads.append(has["href"])
+        if tag == "img":
+            self.figures.append(has.get("alt"))
+
+
+def read_pages(site: Path) -> dict[Path, Page]:
+    """Return all pages but JupyterLite's own, and the theme's templates."""
+    paths = [p for p in site.rglob("*.html") if {"lite", "_static"}.isdisjoint(p.parts)]
+    return {path: Page(path) for path in paths}
+
+
+def follow_links(pages: dict[Path, Page]) -> list[str]:
+    """Return the links that lead nowhere, and what is loaded from another host."""
+    wrong = []
+    for path, page in pages.items():
+        for address in page.links + page.loads:
+            parts = urlsplit(address)
+            if parts.scheme in ("https", "http", "mailto") or parts.netloc:
+                if address in page.loads:
+                    wrong.append(f"{path.name} loads {address}")
+                continue
+            to = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            if not to.is_file() and address != "#":
+                wrong.append(f"{path.name} leads to {address}")
+            if to in pages and parts.fragment and "search" not in to.name:
+                if parts.fragment not in pages[to].ids:
+                    wrong.append(f"{path.name} leads to {address}")
+    return wrong
+
+
+NO_FETCH = {"preload": False}  # else axe looks for style sheets where they are not
+UNFOLD = """() => {
+    for (const button of document.querySelectorAll(".predict > button:last-of-type"))
+        button.click();
+    for (const folded of document.querySelectorAll("details")) folded.open = true;
+    return document.querySelectorAll("[data-live]").length;
+}"""
+
+
+def listen(context, address: str):
+    """Return a new page; in ``page.wrong`` it keeps what goes wrong there."""
+    page = context.new_page()
+    page.wrong = []
+
+    def note(response) -> None:
+        if response.status > 399 or not response.url.startswith(address):
+            page.wrong.append(f"{response.url} {response.status}")
+
+    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    page.on("response", lambda it: it.url.startswith("http") and note(it))
+    return page
+
+
+def unfold(page) -> None:
+    """Show all that is folded, and wait for the explorers."""
+    for number in range(page.evaluate(UNFOLD)):
+        place = page.locator("[data-live]").nth(number)
+        place.scroll_into_view_if_needed()
+        place.locator(".mha-cells rect").first.wait_for()
+
+
+def inspect(page, url: str) -> list[str]:
+    """Return what axe finds in a page with all unfolded, light and dark."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.goto(url)
+        unfold(page)
+        for rule in Axe().run(page, options=NO_FETCH).response["violations"]:
+            html = rule["nodes"][0]["html"]
+            found.append(f"{url}, {scheme}: {rule['id']}, as in {html}")
+    return found
+
+
+def use_pages(page, address: str) -> None:
+    """Use what answers without Python; raise AssertionError if it does not."""
+    page.goto(f"{address}/index.html")
+    type_sentence(page)
+
+    page.goto(f"{address}/notebooks/03_multi_head_attention.html")
+    folded = page.locator("p", has_text="The answer is: most of it.")
+    assert not folded.is_visible()
+    page.get_by_role("button", name="most of it", exact=True).click()
+    assert folded.is_visible()
+    assert "Your prediction: most of it." in page.locator("main").inner_text()
+    page.locator("details").first.locator("summary").click()
+    assert page.locator("details").first.get_attribute("open") is not None
+    unfold(page)
+    type_sentence(page)
+    other = page.locator(".mha-explorer").nth(1)
+    said = tell(other)
+    other.get_by_role("radio").nth(1).click()
+    assert tell(other) != said
+
+    page.goto(f"{address}/notebooks/05_heads_that_specialise.html")
+    unfold(page)
+    film = page.locator(".film")
+    explorer = page.locator(".live", has=film).locator(".mha-explorer")
+    film.get_by_role("slider").focus()
+    page.keyboard.press("Home")
+    assert "After 0 steps:" in film.inner_text()
+    said = tell(explorer)
+    page.keyboard.press("End")
+    assert "After 800 steps:" in film.inner_text() and tell(explorer) != said
+    film.get_by_role("button", name="Play the film").click()
+    until(lambda: shows(film, "After 40 steps:"))
+    film.get_by_role("button", name="Stop").click()
+    explorer = page.locator(".mha-explorer").nth(1)
+    said = tell(explorer)
+    explorer.get_by_role("combobox", name="Examples").select_option(
+        "the mat sat on the cat"
+    )
+    assert tell(explorer) != said
+
+    page.goto(f"{address}/search.html?q=residual")
+    page.locator("#search-results a").first.wait_for()
+
+
+def tell(explorer) -> str:
+    """Return what an explorer says of the chosen row."""
+    return explorer.locator(".mha-words").inner_text()
+
+
+def shows(place, text: str) -> None:
+    """Fail if a text is not there."""
+    assert text in place.text_content()
+
+
+def type_sentence(page) -> None:
+    """Ask the hand-built heads of a page."""
+    explorer = page.locator(".mha-explorer").first
+    explorer.get_by_role("textbox").fill("The queen said that she slept")
+    explorer.get_by_role("radio", name="2 referent").click()
+    explorer.get_by_role("combobox", name="Word").select_option("6 she")
+    until(lambda: shows(explorer, "gives 1.00 of its attention to “\u2068queen"))
+
+
+def use_controls(page, path: Path) -> None:
+    """Use what a lesson that was run in JupyterLite has; AssertionError if it fails."""
+    name = path.name
+    cells = {c.id: c.source for c in nbformat.read(path, as_version=4).cells}
+    if name.startswith("02"):  # sliders
+        page.evaluate(SHOW, "triangle-sliders")
+        figure = page.locator(".jupyter-widgets img").first
+        before = figure.get_attribute("alt")
+        page.locator(".jupyter-widgets .noUi-handle").first.press("ArrowRight")
+        until(lambda: differs(figure, before), seconds=60)
+    if name.startswith("03"):  # a prediction, an explorer
+        page.evaluate(SHOW, "nothing-predict")
+        page.get_by_role("button", name="most of it", exact=True).click()
+        page.get_by_text("You chose “most of it”.").wait_for()
+        page.evaluate(SHOW, "explorer")
+        type_sentence(page)
+    if name.startswith("05"):  # the training panel, a check
+        page.evaluate(SHOW, "live-code")
+        page.get_by_role("button", name="Train", exact=True).click()
+        page.get_by_role("button", name="Pause", exact=True).click()
+        page.get_by_text(re.compile("step [1-9][0-9]* of 800")).wait_for()
+        page.get_by_role("button", name="Play the film").click()
+        solution = cells["exercise-1-solution"].partition("```python\n")[2]
+        said = page.evaluate(SOLVE, ["exercise-1", solution.partition("```")[0]])
+        assert "Right" in said, said
+
+
+def differs(figure, before: str) -> None:
+    """Fail while a figure is the same."""
+    assert figure.get_attribute("alt") != before
+
+
 def main(folder: str, *names: str) -> int:
-    """Walk through the lessons; return 1 if one of them differs."""
+    """Walk through pages and lessons; return 1 if something is wrong."""
     from playwright.sync_api import sync_playwright
 
-    failed = False
-    with serve(Path(folder)) as address, sync_playwright() as playwright:
+    site = Path(folder).resolve()
+    pages = read_pages(site)
+    wrong = follow_links(pages)
+    with serve(site) as address, sync_playwright() as playwright:
+        for kind in ("chromium", "firefox"):
+            with browse(playwright, kind) as context:
+                use_pages(page := listen(context, address), address)
+                wrong += page.wrong
+        with browse(playwright) as context:
+            page = listen(context, address)
+            for path in pages:
+                url = f"{address}/{path.relative_to(site).as_posix()}"
+                wrong += inspect(page, url)
+            wrong += page.wrong
+        print("\n".join([f"{len(pages)} pages", *wrong]), flush=True)
+        failed = bool(wrong)
         for path in map(Path, names or NOTEBOOKS):
             with browse(playwright) as context:
                 begin = time.monotonic()
                 page = open_lesson(context, address, path.name)
                 ready = time.monotonic()
                 diff = run_lesson(page, path)
+                use_controls(page, path)
                 end = time.monotonic()
             times = f"Python after {ready - begin:.0f} s, run in {end - ready:.0f} s"
             print("\n".join([f"{path.name}: {times}", *diff]), flush=True)
