@@ -40,11 +40,17 @@ SHOWS = ".jp-CodeCell:has(.jp-OutputArea-child)"
 HEADED = f"""{FOLDS}{SHOWS}:not({ASKS} ~ {SHOWS} ~ *) .jp-OutputArea::before {{
 content: HEADING; font-weight: bold; margin-left: var(--jp-cell-prompt-width) }}
 """
-# On a narrow page JupyterLab puts prompts above outputs, and breaks the lines of a
-# table wherever they end; here they are scrolled.
-NARROW = """@media (max-width: 760px) {
+# JupyterLab breaks long lines within words. What a check says is broken between them;
+# on a narrow page, where prompts stand above outputs, tables are scrolled.
+LINES = """.jp-RenderedText[data-mime-type$=stdout] pre { word-break: normal }
+@media (max-width: 760px) {
 .jp-OutputArea::before { margin-left: 0 !important }
 .jp-OutputArea-output[data-mime-type="text/plain"] pre { white-space: pre } }
+"""
+# With forced colours no ground is left to tell a button or a slider's track from text.
+FORCED = """@media (forced-colors: active) {
+.jupyter-button { border: 1px solid ButtonText !important }
+.noUi-target { outline: 1px solid CanvasText } }
 """
 SAYS = "<p role='{role}' style='font-size: 16px; margin: 0'>{text}</p>"
 
@@ -182,7 +188,7 @@ class Prediction(HBox):
             "<", r"\3c "
         )  # it stands in a style
         style = HEADED.replace("HEADING", heading) + folded
-        style = NARROW + style.replace("NAME", self._name)
+        style = LINES + FORCED + style.replace("NAME", self._name)
         reply = SAYS.format(role="status", text=html.escape(reply))
         self._reply.value = f"<style>{style}</style>{reply}"
 
@@ -230,7 +236,8 @@ def play(
         data, metadata = drawn._repr_mimebundle_()
         png = base64.b64encode(data["image/png"]).decode()
         picture.value = (
-            f"<img src='data:image/png;base64,{png}' alt='{html.escape(drawn.alt)}' "
+            f"<style>{FORCED}</style><img src='data:image/png;base64,{png}' "
+            f"alt='{html.escape(drawn.alt)}' "
             f"width='{metadata['image/png']['width']}' style='max-width: 100%'>"
         )
         message.value = ""

@@ -213,20 +213,41 @@ LINES = """output => {
 }"""
 
 
-def test_on_a_narrow_page_the_lines_of_a_table_are_not_broken(opened):
+# Returns what stands on both sides of each end of a line.
+ENDS = """output => {
+    const words = output.querySelector("pre").firstChild;
+    const letter = document.createRange();
+    const top = (at) => {
+        letter.setStart(words, at);
+        letter.setEnd(words, at + 1);
+        return letter.getBoundingClientRect().top;
+    };
+    const text = words.textContent.trimEnd(), ends = [];
+    for (let at = 1; at < text.length; at++)
+        if (top(at) > top(at - 1) + 3) ends.push(text.slice(at - 1, at + 1));
+    return ends;
+}"""
+
+
+def test_on_a_narrow_page_lines_are_broken_between_words_and_in_no_table(opened):
     page = opened(
         "narrow.ipynb",
         "from mha_utils.controls import predict, table\npredict('yes', 'no')",
         "table(**{'a long name ' * 9: [1]})",
+        "print('said in many words ' * 9)",
     )
     size = page.viewport_size
     run_all(page)
     page.get_by_role("button", name="show what comes out").click()
+    page.evaluate("jupyterapp.shell.collapseLeft()")
     page.set_viewport_size({"width": 390, "height": 768})
     try:
         assert output(page, 1).evaluate(LINES) == [2, "auto"]
+        ends = output(page, 2).evaluate(ENDS)
+        assert ends and all(" " in end for end in ends)
     finally:
         page.set_viewport_size(size)
+        page.evaluate("jupyterapp.shell.expandLeft()")
 
 
 def test_an_error_is_never_folded(lesson):
@@ -300,6 +321,18 @@ def test_on_a_narrow_page_nothing_is_cut_off(run):
     finally:
         run.set_viewport_size(size)
         run.evaluate("jupyterapp.shell.expandLeft()")
+
+
+def test_with_forced_colours_controls_have_an_outline(run):
+    button = output(run, 1).get_by_role("button", name="Train", exact=True)
+    track = output(run, 0).locator(".noUi-target")
+    run.emulate_media(forced_colors="active")
+    try:
+        for node, line in ((button, "border"), (track, "outline")):
+            style = node.evaluate(f"n => getComputedStyle(n).{line}Style")
+            assert style == "solid", line
+    finally:
+        run.emulate_media(forced_colors="none")
 
 
 # Keeps every picture of all heads, however seldom a test reads the page.
