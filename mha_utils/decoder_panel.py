@@ -23,7 +23,8 @@ class DecoderPanel(VBox):
     Attributes
     ----------
     explorer : Explorer
-        The maps of the heads that are on; opens on the last layer and the last word.
+        The maps of the heads that are on; opens on the last layer, in the row of the
+        word that gives most of its attention to others.
     """
 
     def __init__(self, model: Decoder, text: str) -> None:

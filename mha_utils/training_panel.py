@@ -5,16 +5,70 @@ import html
 import time
 from collections.abc import Callable
 
+import anywidget
 import numpy as np
-from ipywidgets import HTML, Button, HBox, IntProgress, IntSlider, VBox
+import traitlets
+from ipywidgets import HTML, Button, HBox, IntProgress, VBox
+from numpy.typing import NDArray
 
 from mha_utils.controls import LARGE, SAYS, WRAPPED
 from mha_utils.explorer import Explorer
+from mha_utils.text import START
 from mha_utils.training import Trainer, Training
+
+_PAUSE = 0.25  # seconds from picture to picture
+
+
+class FilmSlider(anywidget.AnyWidget):
+    """A slider over the steps of a training; those of ipywidgets cannot have a name.
+
+    Attributes
+    ----------
+    steps : list of int
+        After how many steps each picture was taken.
+    value : int
+        Which picture is shown, counted from 0.
+    disabled : bool
+    """
+
+    _esm = """
+    function render({ model, el }) {
+      const input = document.createElement("input");
+      const label = document.createElement("label");
+      input.type = "range";
+      input.dataset.lmSuppressShortcuts = "true"; // arrows are not JupyterLab's here
+      label.append("film ", input);
+      el.append(label);
+      const draw = () => {
+        const steps = model.get("steps"), value = model.get("value");
+        input.max = steps.length - 1;
+        input.value = value;
+        input.disabled = model.get("disabled");
+        input.setAttribute("aria-valuetext", `after ${steps[value]} steps`);
+      };
+      input.addEventListener("input", () => {
+        model.set("value", Number(input.value));
+        model.save_changes();
+      });
+      model.on("change", draw);
+      draw();
+      return () => model.off("change", draw);
+    }
+    export default { render };
+    """
+    _css = """
+    .mha-film label { display: flex; align-items: center; gap: 6px; font-size: 16px; }
+    """
+    steps = traitlets.List(traitlets.Int(), [0]).tag(sync=True)
+    value = traitlets.Int(0).tag(sync=True)
+    disabled = traitlets.Bool(True).tag(sync=True)
 
 
 class TrainingPanel(VBox):
     """Watch heads learn: train, pause, go on, or begin again with another seed.
+
+    The first steps are shown one by one, then ever more of them a picture. The explorer
+    goes to a row that looks at other words, until the reader has chosen one.
 
     Beside a pause and at the end, the film's slider shows the heads as they were after
     each fortieth of the steps, and its button plays them one after the other.
@@ -34,7 +88,7 @@ class TrainingPanel(VBox):
     training : Trainer
         What is being trained now.
     explorer : Explorer
-        The maps, drawn anew four times a second while the model learns.
+        The maps, drawn anew at most four times a second while the model learns.
     """
 
     def __init__(
@@ -51,13 +105,17 @@ class TrainingPanel(VBox):
         self.explorer = Explorer(
             lambda sentence: self._shown.attend(sentence), sentence
         )
+        self._place, self._word = (0, 0), -1  # that the panel itself has gone to
+        self._look()
+        self.explorer.observe(lambda _: self._look(), ["layer", "head"])
         wide = {"width": "auto", "height": "auto"}
         self._go = Button(description="Train", style=LARGE, layout=wide)
         self._next = Button(description="Another seed", style=LARGE, layout=wide)
         self._go.on_click(self._start_or_pause)
         self._next.on_click(self._another_seed)
         self._bar, self._text = IntProgress(max=self.training.steps), HTML()
-        self._film = IntSlider(description="film", readout=False, max=0, disabled=True)
+        self._film = FilmSlider()
+        self._film.add_class("mha-film")
         # Not ipywidgets' own Play, whose buttons have no names to be read out.
         self._play = Button(
             description="Play the film", style=LARGE, layout=wide, disabled=True
@@ -87,34 +145,66 @@ class TrainingPanel(VBox):
             self._running = None
         self._seed += 1
         self.training = self._make(self._num_heads, self._seed)
+        self._go.disabled = False
         self._start_or_pause()
 
     async def _train(self) -> None:
-        """Train a quarter of a second at a time, so that the page can be answered."""
+        """Train for a quarter of a second at most, so that the page can be answered.
+
+        At first for fewer steps: as many as there were. The rest of the time is there
+        for looking.
+        """
         training, self._go.description = self.training, "Pause"
         self._film.disabled = self._play.disabled = True
         if self._playing:
             self._playing.cancel()
+        error = ""
         try:
             while training.step < training.steps:
-                until = time.perf_counter() + 0.25
-                while training.step < training.steps and time.perf_counter() < until:
-                    training.run(5)
+                until = time.perf_counter() + _PAUSE
+                last = min(2 * training.step or 1, training.steps)
+                while training.step < last and time.perf_counter() < until:
+                    training.run(1)
                 self._say()
                 self._show(training.model, training.step)
-                await asyncio.sleep(0.002)
-        except ValueError as error:  # the loss exploded
-            self._say(str(error))
+                self._look()
+                await asyncio.sleep(max(0.002, until - time.perf_counter()))
+        except ValueError as exploded:
+            error = str(exploded)
         finally:
             if training is self.training:  # else another seed has begun
                 self._running, self._go.description = None, "Train"
                 self._wind()
+                self._say(error)
+
+    def _look(self) -> None:
+        """Go to a row that looks at other words, if the one on show does not.
+
+        A head or a word that the reader has chosen stays.
+        """
+        explorer, word = self.explorer, self.explorer.word
+        given = _given_to_others(explorer.picture)  # (layers, h, n)
+        if word not in (-1, self._word) or not given.size:
+            return
+        place = explorer.layer, explorer.head
+        if 0 <= word < given.shape[-1] and given[*place, word] > 0.5:
+            return
+        if place != self._place:
+            self._word = explorer.word = int(given[place].argmax())
+            return
+        layer, head, word = map(int, np.unravel_index(given.argmax(), given.shape))
+        self._place, self._word = (layer, head), word
+        with explorer.hold_trait_notifications():
+            explorer.layer, explorer.head, explorer.word = layer, head, word
 
     def _wind(self) -> None:
         """Give the slider the film so far, and show its end."""
-        last = len(self.training.film) - 1
-        self._film.max = self._film.value = last
-        self._film.disabled = self._play.disabled = last == 0
+        steps, training = list(self.training.film), self.training
+        with self._film.hold_sync():
+            self._film.steps, self._film.value = steps, len(steps) - 1
+            self._film.disabled = len(steps) == 1
+        self._play.disabled = self._film.disabled
+        self._go.disabled = training.step >= training.steps
 
     def _play_or_stop(self, _: object) -> None:
         if self._playing:
@@ -125,18 +215,18 @@ class TrainingPanel(VBox):
     async def _play_film(self) -> None:
         """Show picture after picture, from the chosen one; from the end, all again."""
         self._play.description = "Stop"
-        begin = self._film.value
+        begin, last = self._film.value, len(self._film.steps) - 1
         try:
-            for place in range(begin if begin < self._film.max else 0, self._film.max):
+            for place in range(begin if begin < last else 0, last):
                 self._film.value = place
                 await asyncio.sleep(0.2)
-            self._film.value = self._film.max
+            self._film.value = last
         finally:
             self._playing, self._play.description = None, "Play the film"
 
     def _show_film(self, change: dict) -> None:
         if not self._running:
-            step = list(self.training.film)[change["new"]]
+            step = self._film.steps[change["new"]]
             self._show(self.training.at(step), step)
 
     def _show(self, model: object, step: int) -> None:
@@ -161,8 +251,23 @@ class TrainingPanel(VBox):
     def _say(self, error: str = "") -> None:
         training = self.training
         self._bar.value = training.step
-        loss = f"{training.losses[-1]:.3f}" if training.losses else "not known yet"
-        done = f"seed {self._seed}, step {training.step} of {training.steps}"
-        then = "; now play the film, or type another sentence"
-        text = f"{done}, error {loss}" + then * (training.step == training.steps)
+        text = f"seed {self._seed}, step {training.step} of {training.steps}"
+        if training.losses:
+            text += f", error {training.losses[-1]:.3f}"
+        if training.step >= training.steps:
+            text += (
+                ". Done: play the film, choose a head or a word, type another "
+                "sentence, or press Another seed"
+            )
+        elif not self._running:
+            go_on = " to go on, or play the film so far" * bool(training.step)
+            text += f". Press Train{go_on}"
         self._text.value = SAYS.format(role="status", text=html.escape(error or text))
+
+
+def _given_to_others(picture: dict) -> NDArray:
+    """Return how much each row gives to words other than itself, (layers, h, n)."""
+    weights = np.frombuffer(picture["weights"], "<f4").reshape(picture["shape"]).copy()
+    n = weights.shape[-1]
+    weights[..., range(n), range(n)] = 0
+    return weights[..., [token != START for token in picture["tokens"]]].sum(axis=-1)

@@ -2,15 +2,20 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from mha_utils import training_panel
 from mha_utils.decoder import DecoderTraining
 from mha_utils.training_panel import TrainingPanel
 
 
 @pytest.fixture
-def panel():
+def panel(monkeypatch):
+    monkeypatch.setattr(training_panel, "_PAUSE", 0.01)
     panel = TrainingPanel(3, 5, "the cat sat")
     panel.training.steps = 60  # a second's work
     return panel
@@ -124,7 +129,7 @@ def shown(panel):
 
 def test_before_training_there_is_no_film(panel):
     play, slider, jobs = film(panel)
-    assert play.disabled and slider.disabled and slider.max == 0
+    assert play.disabled and slider.disabled and slider.steps == [0]
     assert "After 0 steps" in jobs.value
 
 
@@ -133,7 +138,7 @@ def test_the_film_shows_each_step_again(panel):
     play, slider, jobs = film(panel)
     steps = list(panel.training.film)
     assert steps[0] == 0 and steps[-1] == 60 and len(steps) > 30
-    assert slider.max == slider.value == len(steps) - 1
+    assert slider.steps == steps and slider.value == len(steps) - 1
     assert not play.disabled and not slider.disabled
     assert "play the film" in said(panel)
     for place in (0, 7, len(steps) - 1):
@@ -156,7 +161,7 @@ def test_a_paused_film_goes_on_after_the_pause(panel):
     panel.training.steps = 80
     finish(panel)
     assert panel.training.step == 80
-    assert slider.value == slider.max == len(panel.training.film) - 1
+    assert slider.value == len(slider.steps) - 1 == len(panel.training.film) - 1
     weights = panel.training.layer.attend("the cat sat").weights
     assert shown(panel) == weights.astype("<f4").tobytes()
 
@@ -178,7 +183,7 @@ def test_the_film_plays_stops_and_begins_again(panel):
         await asyncio.sleep(0.3)
         assert seen == stopped
         play.click()
-        await until(lambda: slider.value == slider.max)
+        await until(lambda: slider.value == 10)
         await until(lambda: play.description == "Play the film")
 
     run(watch())
@@ -200,7 +205,7 @@ def test_training_on_stops_the_film(panel):
 
     run(both())
     assert play.description == "Play the film"
-    assert slider.value == slider.max == len(panel.training.film) - 1
+    assert slider.value == len(slider.steps) - 1 == len(panel.training.film) - 1
 
 
 def test_each_job_names_the_head_that_does_most_of_it(panel):
@@ -209,6 +214,111 @@ def test_each_job_names_the_head_that_does_most_of_it(panel):
     for job, shares in jobs.items():
         best = int(shares[0].argmax())
         assert f"{job}, head {best + 1} <meter value='{shares[0, best]:.2f}'" in said
+
+
+def test_first_steps_are_shown_one_by_one_and_later_nothing_waits(panel, monkeypatch):
+    now, pictures = 0.0, []
+
+    def run_a_step(steps):
+        nonlocal now
+        now += 0.004 * steps
+        panel.training.step += steps
+        panel.training.losses += [0.5] * steps
+
+    async def sleep(seconds):
+        nonlocal now
+        now += seconds
+        await asyncio.sleep(0)
+
+    clock = SimpleNamespace(perf_counter=lambda: now)
+    waits = SimpleNamespace(sleep=sleep, get_running_loop=asyncio.get_running_loop)
+    monkeypatch.setattr(training_panel, "time", clock)
+    monkeypatch.setattr(training_panel, "asyncio", waits)
+    monkeypatch.setattr(training_panel, "_PAUSE", 0.25)
+    panel.training.steps, panel.training.run = 800, run_a_step
+    panel.explorer.observe(
+        lambda _: pictures.append((panel.training.step, now)), "picture"
+    )
+    finish(panel)
+    steps, times = zip(*pictures)
+    assert steps[:7] == (1, 2, 4, 8, 16, 32, 64)
+    assert all(later - earlier > 0.249 for earlier, later in pairwise(times[:7]))
+    assert now < 800 * 0.004 + 7 * 0.25
+
+
+def given(panel):
+    """What each row gives to words but itself and the start, (layers, h, n)."""
+    weights = panel.training.model.attend(panel.explorer.sentence).weights
+    off_diagonal = weights * (1 - np.eye(weights.shape[-1]))
+    return off_diagonal[..., 1:].sum(axis=-1)
+
+
+def looks_at(panel):
+    explorer = panel.explorer
+    return explorer.layer, explorer.head, explorer.word
+
+
+def test_it_opens_on_the_row_that_gives_most_to_others(panel):
+    rows = given(panel)
+    assert rows[looks_at(panel)] == rows.max() > 0.5
+    assert looks_at(panel)[:2] != (0, 0)
+
+
+def test_a_row_that_no_longer_looks_gives_way(panel):
+    opened = looks_at(panel)
+    panel.training.steps = 1
+    finish(panel)
+    assert looks_at(panel) == opened and given(panel)[opened] > 0.5
+    of_head = slice(16 * opened[1], 16 * (opened[1] + 1))
+    panel.training.layer.parameters["w_k"][:, of_head] = 0  # it looks at all alike
+    panel.training.run = lambda steps: setattr(panel.training, "step", 2)
+    panel.training.steps = 2
+    finish(panel)
+    rows = given(panel)
+    assert looks_at(panel) != opened and rows[looks_at(panel)] == rows.max()
+
+
+def test_the_film_is_watched_in_one_row(panel):
+    panel.training.steps = 10
+    finish(panel)
+    row = looks_at(panel)
+    for place in range(10):
+        film(panel)[1].value = place
+        assert looks_at(panel) == row
+
+
+def test_a_chosen_head_shows_a_row_of_its_own(panel):
+    panel.training.steps = 10
+    panel.explorer.head = 0
+    rows = given(panel)[0, 0]
+    assert looks_at(panel)[:2] == (0, 0)
+    row = rows[panel.explorer.word]
+    assert row == rows.max() or row > 0.5
+    finish(panel)
+    assert looks_at(panel)[:2] == (0, 0)
+
+
+def test_a_chosen_word_stays(panel):
+    panel.training.steps = 10
+    panel.explorer.word = 1
+    panel.explorer.head = 1
+    finish(panel)
+    assert looks_at(panel) == (0, 1, 1)
+
+
+def test_it_says_what_can_be_done(panel):
+    go, another = buttons(panel)
+    assert "Press Train." not in said(panel) and "Press Train" in said(panel)
+    panel.training.run(2)
+    panel.training.steps = 4
+    panel._wind()
+    panel._say()
+    assert "Press Train to go on, or play the film so far" in said(panel)
+    finish(panel)
+    for offer in ("play the film", "choose a head", "another sentence", "Another seed"):
+        assert offer in said(panel)
+    assert "Press Train" not in said(panel)
+    assert go.disabled and not another.disabled
 
 
 def test_another_model_is_watched_the_same_way():
