@@ -20,19 +20,40 @@ RELATIONS = ("subject", "referent", "word before")
 """From a verb to its subject, from a pronoun to what it stands for, from a word to the
 one before it."""
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 NOUNS = {
-    "he": ("boy", "king", "uncle", "waiter"),
-    "she": ("girl", "queen", "aunt", "nurse"),
-    "it": ("cat", "dog", "horse", "bird"),
-    "thing": ("mat", "chair", "tree", "wall"),
+    "he": _words(
+        "boy king uncle waiter father brother son prince actor grandfather dad"
+    ),
+    "she": _words(
+        "girl queen aunt nurse mother sister daughter mom grandmother widow maid"
+    ),
+    "it": _words(
+        "cat dog horse bird cow rabbit frog bear lion duck pig goat donkey snake"
+    ),
+    "thing": _words(
+        "mat chair tree wall table bed sofa car door boat book rock gate roof house "
+        "garden"
+    ),
 }
-ADJECTIVES = ("old", "small", "tired", "quick", "quiet", "proud")
-ADVERBS = ("often", "never", "always")
-PREPOSITIONS = ("near", "behind", "beside")
-CONJUNCTIONS = ("because", "while", "when")
-ALONE = ("sleep", "rest", "run", "sing", "wait", "smile")  # verbs without an object
-WITH_OBJECT = ("see", "like", "follow", "help", "know", "hear")
-POSTURES = ("sat", "stood", "lay")  # only the living do this, so a mat is no subject
+ADJECTIVES = _words(
+    "old small tired quick quiet proud big young happy sad hungry cold warm strong "
+    "kind thirsty"
+)
+ADVERBS = _words("often never always sometimes still")
+PREPOSITIONS = _words("near behind beside by with under")
+CONJUNCTIONS = _words("because while when as")
+ALONE = _words("sleep rest run sing wait smile eat play walk jump swim laugh")
+"""Verbs without an object."""
+WITH_OBJECT = _words(
+    "see like follow help know hear love want call visit meet find need pull"
+)
+POSTURES = _words("sat stood lay slept")
+"""Only the living do this, so a mat is no subject."""
 OBJECT_FORM = {"he": "him", "she": "her", "it": "it", "they": "them"}
 
 _SINGULAR = [noun for nouns in NOUNS.values() for noun in nouns]

@@ -305,7 +305,7 @@ class Trainer:
 
     def __init__(self, model: Any, steps: int, learning_rate: float) -> None:
         if steps < 1:
-            raise ValueError(f"steps is {steps}; train for at least 1, better 800")
+            raise ValueError(f"steps is {steps}; train for at least 1, better 1100")
         if not 0 < learning_rate < np.inf:
             raise ValueError(f"learning_rate is {learning_rate}; try 0.01")
         self.model, self.steps, self.learning_rate = model, steps, learning_rate
@@ -427,7 +427,7 @@ class Training(Trainer):
         num_heads: int = 8,
         seed: int = 0,
         *,
-        steps: int = 800,
+        steps: int = 1100,
         learning_rate: float = 0.01,
         num_kv_heads: int | None = None,
     ) -> None:

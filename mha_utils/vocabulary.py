@@ -67,7 +67,7 @@ def suggest(sentence: str) -> str:
     Examples
     --------
     >>> suggest("A woman will eat my soup because she is ready.")
-    'the girl sees the mat because she is old'
+    'the girl eats the mat because she is old'
     """
     tokens = [token for token in words(sentence) if any(map(str.isalpha, token))]
     kinds = [set(reading.split()) for reading in readings(tokens, LEXICON)]

@@ -7,12 +7,15 @@ import pytest
 
 from mha_utils import grammar
 from mha_utils.grammar import (
+    ADVERBS,
     ALONE,
+    CONJUNCTIONS,
     HELD_OUT,
     MOST_WORDS,
     NOUNS,
     NUMBER,
     OBJECT_FORM,
+    PAD,
     POSTURES,
     RELATIONS,
     STRUCTURES,
@@ -23,7 +26,8 @@ from mha_utils.grammar import (
     holds_unseen_pair,
     sentences,
 )
-from mha_utils.sentences import START
+from mha_utils.lexicon import OR
+from mha_utils.sentences import LEXICON, START
 
 KIND = {noun: kind for kind, nouns in NOUNS.items() for noun in nouns}
 PRONOUNS = {"he", "she", "it", "they", "him", "her", "them"}
@@ -112,6 +116,27 @@ def test_every_pronoun_has_one_referent(some):
         assert fitting == [links[pronoun]], sentence
 
 
+def test_there_are_many_words_and_each_is_written():
+    assert len(NUMBER) - 2 >= 200
+    written = {word for s in sentences(3000, 0) for word in s.words}
+    assert written == set(WORDS) - {PAD}
+
+
+def test_all_forms_are_regular():
+    """The grammar makes plurals and third persons with -s alone."""
+    for word in [*KIND, *ALONE, *WITH_OBJECT]:
+        assert word + "s" in LEXICON, word
+        features = {r.split()[0] for r in LEXICON[word + "s"].split(OR)}
+        assert ("noun" if word in KIND else "verb") in features
+
+
+def test_nouns_are_what_the_lexicon_says():
+    for noun, what in KIND.items():
+        features = set(LEXICON[noun].split(OR)[0].split())
+        assert ("animate" in features) == (what != "thing"), noun
+        assert ("it" if what == "thing" else what) in features, noun
+
+
 def test_word_before(some):
     for sentence in some:
         n = len(sentence.words)
@@ -146,9 +171,10 @@ def test_nothing_unseen_leaks_into_training():
 
 def test_held_out_structures_are_held_out():
     """The plainest sentence with a place is one of them."""
+    adverb, posture, conjunction = map("|".join, (ADVERBS, POSTURES, CONJUNCTIONS))
     plain = re.compile(
-        r"the (\w+ )?\w+ ((often|never|always) )?(sat|stood|lay) on the (\w+ )?\w+ "
-        r"(because|while|when) (he|she|it|they) (was|were) \w+"
+        rf"the (\w+ )?\w+ (({adverb}) )?({posture}) on the (\w+ )?\w+ "
+        rf"({conjunction}) (he|she|it|they) (was|were) \w+"
     )
     assert Structure(False, False, "", "place", "adjective") in HELD_OUT
     assert not any(plain.fullmatch(str(s)) for s in sentences(3000, 0))
@@ -156,7 +182,11 @@ def test_held_out_structures_are_held_out():
     assert any(plain.fullmatch(str(s)) for s in sentences(500, 1, "structures"))
 
 
-def test_the_sentence_of_the_course_is_one_of_the_grammar():
+def test_the_sentence_of_the_course_is_one_of_the_grammar(monkeypatch):
+    few = {kind: nouns[:4] for kind, nouns in NOUNS.items()}
+    monkeypatch.setattr(grammar, "NOUNS", few)  # else it takes millions of sentences
+    for name in ("ADJECTIVES", "ADVERBS", "CONJUNCTIONS", "POSTURES"):
+        monkeypatch.setattr(grammar, name, getattr(grammar, name)[:3])
     rng, structure = random.Random(0), Structure(False, False, "", "place", "adjective")
     drawn = (grammar._write(rng, structure) for _ in range(300_000))
     found = next(sentence for sentence in drawn if str(sentence) == COURSE)

@@ -380,8 +380,16 @@ def test_training_is_watched_paused_and_resumed(run):
     assert step() == paused
     cell.get_by_role("button", name="Another seed", exact=True).click()
     cell.get_by_role("status").filter(has_text="seed 1, step").wait_for()
-    until(trained, 800, seconds=60)
+    until(trained, 1100, seconds=60)
     cell.get_by_role("button", name="Train", exact=True).wait_for()
+    assert "play the film" in said.text_content()
+    slider = cell.get_by_role("slider", name="film")
+    slider.press("Home")
+    cell.get_by_text("After 0 steps:").wait_for()
+    assert slider.get_attribute("aria-valuetext") == "after 0 steps"
+    slider.press("ArrowRight")
+    cell.get_by_text("After 28 steps:").wait_for()
+    assert violations(run, ".widget-vbox:has(.mha-film)") == []
 
 
 ENDLESS = (

@@ -1,6 +1,6 @@
 """Train with 1 to 8 heads over ten seeds; store what each layer learnt.
 
-Run with `python tests/tools/sweep.py`; takes about 5 minutes. For each relation it
+Run with `python tests/tools/sweep.py`; takes about ten minutes. For each relation it
 stores the share of right answers in sentences of unseen structure, where there is
 something to find and where there is nothing; the share in sentences with unseen pairs
 of words; and how much attention its head gives to the right word. Writes among the
@@ -13,6 +13,7 @@ import csv
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,8 +39,8 @@ SHARED_COLUMNS = ["w_q", "w_k", "w_v", "seed", *MEASURED]
 class OneQuestion(Training):
     """Heads that ask the same and bring back the same, each with keys of its own."""
 
-    def __init__(self, num_heads: int, seed: int, *, steps: int = 800) -> None:
-        super().__init__(num_heads, seed, steps=steps)
+    def __init__(self, num_heads: int, seed: int, **options: Any) -> None:
+        super().__init__(num_heads, seed, **options)
         for name in ("w_q", "w_v"):
             matrix = self.layer.parameters[name]
             heads = np.split(matrix, num_heads, axis=1)
