@@ -40,6 +40,7 @@ def says(page, *beginnings):
         said = page.evaluate(SAID)
         assert len(said) == len(beginnings), said
         assert all(map(str.startswith, said, beginnings)), said
+        assert page.get_by_role("status").is_visible() == bool(said)
 
     until(check)
     assert not page.errors

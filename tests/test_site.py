@@ -20,6 +20,7 @@ from refresh import NOTEBOOKS, ROOT
 from walk_site import (
     follow_links,
     inspect,
+    keep_near,
     listen,
     open_lesson,
     read_pages,
@@ -185,3 +186,15 @@ def test_a_lesson_runs_in_the_browser_as_it_is_stored(playwright, address):
     with browse(playwright) as context:
         page = open_lesson(context, address, path.name)
         assert run_lesson(page, path) == []
+
+
+def test_only_a_hundredth_is_put_back():
+    stored = 'a 0.40 of "x"\nb 0.29 0.10\nc 3 words\n'
+    for fresh, says in (
+        (stored.replace("0.40", "0.41"), stored),
+        (stored.replace("0.10", "0.12"), stored.replace("0.10", "0.12")),
+        (stored.replace("x", "y"), stored.replace("x", "y")),
+        (stored.replace("3", "4"), stored.replace("3", "4")),
+        (stored + "d\n", stored + "d\n"),
+    ):
+        assert keep_near(fresh, stored) == says

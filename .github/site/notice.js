@@ -4,19 +4,28 @@
 (function () {
     "use strict";
     var SECONDS = 120; // Python takes 10 to 20
+    var ELSEWHERE = "Read the lesson, or run it elsewhere.";
     var bar = document.createElement("div");
     var path = /[?&]path=([^&#]*)\.ipynb/.exec(location.search);
     var page = "../../" + (path ? path[1] + ".html" : "index.html");
 
-    function say(kind, text) {
-        var close = document.createElement("button");
+    function say(kind, text, wayOut) {
+        var close = document.createElement("button"), link;
         var line = document.getElementById("notice-" + kind);
         if (line) line.parentNode.removeChild(line);
+        bar.style.display = text || bar.firstChild ? "" : "none";
         if (!text) return;
         line = document.createElement("p");
         line.id = "notice-" + kind;
         line.style.cssText = "margin: 0.3em 0";
         line.appendChild(document.createTextNode(text + " "));
+        if (wayOut) {
+            link = document.createElement("a");
+            link.href = page;
+            link.appendChild(document.createTextNode(wayOut));
+            line.appendChild(link);
+            line.appendChild(document.createTextNode(" "));
+        }
         close.appendChild(document.createTextNode("Close"));
         close.onclick = function () { say(kind, ""); };
         line.appendChild(close);
@@ -64,7 +73,7 @@
     }
 
     function start() {
-        var lacks = tooOld(), begin = new Date(), late = false, link, wait;
+        var lacks = tooOld(), begin = new Date(), late = false, wait;
         bar.setAttribute("role", "status");
         bar.style.cssText =
             "position: fixed; bottom: 2em; left: 5%; right: 5%; z-index: 10001;" +
@@ -73,11 +82,7 @@
         if (lacks) {
             document.body.innerHTML = ""; // else something turns there for ever
             say("old", "This browser cannot run Python in a page: it has no " + lacks +
-                ". Take a Firefox, Chrome, Edge or Safari of the last years.");
-            link = document.createElement("a");
-            link.href = page;
-            link.appendChild(document.createTextNode("Read the lesson, or run it elsewhere."));
-            bar.appendChild(link);
+                ". Take a Firefox, Chrome, Edge or Safari of the last years.", ELSEWHERE);
             return;
         }
         say("python", "Python is starting. The first time about 40 MB are fetched.");
@@ -93,8 +98,9 @@
         }, 500);
         kept(function (keeps) {
             if (!keeps) say("kept", "This browser keeps nothing here: the window is " +
-                "private, or storage is full or forbidden. The lesson runs, but what " +
-                "you write is gone when you close it. Keep it with File > Download.");
+                "private, or storage is full or forbidden. If the lesson does not open, " +
+                "allow storage (cookies) for this site. If it does, download what you " +
+                "write (File > Download): it is gone when you close it.", ELSEWHERE);
         });
         window.addEventListener("offline", function () {
             say("offline", "There is no network. What is open goes on. Only what was " +
