@@ -272,7 +272,8 @@ export function readColors({ weights, difference, heads }) {
   const differenceColors = css(steps(difference));
   const step = (value) => between(0, Math.floor(value * 256), 255);
   return {
-    bytesOf: (weight) => bytes[step(weight)],
+    pixels: bytes.map(([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r),
+    step,
     inks: new Map(
       [...bytes, ...steps(difference)].map((color) => [`rgb(${color})`, inkOn(color)])),
     table: ({ compare }) => (compare < 0 ? weightColors : differenceColors),
@@ -637,16 +638,15 @@ function makeGlance({ colors, now, pick }) {
     const { numLayers, numHeads, nq, nk } = maps;
     [sheet.width, sheet.height] = [numHeads * nk || 1, numLayers * nq || 1];
     const context = sheet.getContext("2d");
-    const pixels = context.createImageData(sheet.width, sheet.height);
+    const image = context.createImageData(sheet.width, sheet.height);
+    const dots = new Int32Array(image.data.buffer), { pixels, step } = colors;
     for (let y = 0, at = 0; y < numLayers * nq; y++)
       for (let head = 0; head < numHeads; head++)
-        for (let j = 0; j < nk; j++, at += 4) {
+        for (let j = 0; j < nk; j++, at++) {
           const layer = Math.floor(y / nq);
-          const weight = weightAt(maps, layer, head, y % nq, column(maps, j));
-          pixels.data.set(colors.bytesOf(weight), at);
-          pixels.data[at + 3] = 255;
+          dots[at] = pixels[step(weightAt(maps, layer, head, y % nq, column(maps, j)))];
         }
-    context.putImageData(pixels, 0, 0);
+    context.putImageData(image, 0, 0);
   }
 
   function makeButtons(maps) {
