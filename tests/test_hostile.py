@@ -6,6 +6,7 @@
 import json
 import warnings
 from copy import deepcopy
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -261,6 +262,7 @@ def odd_maps(draw):
         "num_kv_heads": draw(st.sampled_from([None, 1, h])),
         "head_names": draw(st.sampled_from([(), ["a head"] * h])),
     }
+    another_form(draw, given_)
     for fault in draw(st.lists(st.sampled_from(FAULTS), max_size=3)):
         fault(draw, given_)
     return given_
@@ -279,13 +281,15 @@ def another_form(draw, given_):
     weights = given_["weights"]
     if not isinstance(weights, np.ndarray) or weights.dtype.kind == "O":
         return
-    how = draw(st.sampled_from("list layers sentence first f2 i8 O T torch".split()))
+    how = draw(st.sampled_from(FORMS))
     if how == "torch":
-        torch = pytest.importorskip("torch")
-        if weights.dtype.kind in "fi":
-            kinds = [torch.bfloat16, torch.float64]
-            weights = torch.tensor(weights).to(draw(st.sampled_from(kinds)))
-            weights.requires_grad_()
+        import torch
+
+        if weights.dtype.kind == "f":
+            kind = draw(st.sampled_from([torch.bfloat16, torch.float64]))
+            weights = torch.tensor(weights).to(kind).requires_grad_()
+    elif how == "array":
+        return
     elif how in ("layers", "sentence") and weights.ndim:
         front = (None,) if how == "sentence" else ()
         weights = draw(st.sampled_from([list, tuple]))(
@@ -308,6 +312,8 @@ def another_value(draw, given_):
     given_[name] = draw(st.sampled_from(values) | words | odd_arrays())
 
 
+FORMS = "array list layers sentence first f2 i8 O T".split()
+FORMS += ["torch"] * 2 if find_spec("torch") else []
 FAULTS = [put_a_number, another_form, another_value]
 
 
@@ -409,9 +415,10 @@ def test_a_cache_survives_what_is_refused():
 # ---- any text into what reads texts without a page
 def test_any_text_is_continued_or_refused_in_words():
     decoder = Decoder(2, 1, seed=0)
+    many = st.integers(35, 50).map(lambda n: " ".join(map(str, range(n))))
 
     @patient
-    @given(texts)
+    @given(texts | many)
     def try_it(text):
         try:
             maps = decoder.attend(text)
