@@ -41,7 +41,7 @@ class InkLayer:
     seed : int
         Of the random weights.
     num_kv_heads : int, optional
-        How many heads of keys and values the heads share, as in `MultiHeadAttention`;
+        How many key/value heads the heads share, as in `MultiHeadAttention`;
         as many as heads if not given.
 
     Attributes

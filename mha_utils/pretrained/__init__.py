@@ -1,12 +1,11 @@
 """A pretrained transformer in NumPy: what the heads of a real model attend to.
 
 Any checkpoint whose model_type is "bert", "distilbert" or "electra" loads: they have
-the same encoder. Without a folder it is
-all-MiniLM-L6-v2 (6 layers, 12 heads, Apache-2.0). Loading runs straight down:
-`download` finds the files, `checkpoint` reads them, `bert` is the model built from what
-was read, and `own` puts a reader's attention into it. `wordpiece` and
-`pieces` cut a sentence for it. Where it cannot be had, `stored` stands in for it, or
-`tiny`.
+the same encoder. Without a folder it is all-MiniLM-L6-v2 (6 layers, 12 heads,
+Apache-2.0). Loading runs straight down: `download` finds the files, `checkpoint` reads
+them, `bert` is the model built from what was read, and `own` puts a reader's attention
+into it. `wordpiece` and `pieces` cut a sentence for it. In the browser `website` brings
+the files. Where there is no model, `stored` stands in for it, or `tiny`.
 """
 
 from pathlib import Path
