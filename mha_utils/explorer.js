@@ -192,6 +192,8 @@ export function sayLine(scene) {
   if (compare >= 0)
     return `${own}: head ${headName(maps, head)} minus head ` +
       `${headName(maps, compare)} is ${say(byKey ? "from" : "to", "")}.`;
+  if (byKey && told.every((k) => values[k] < SMALLEST))
+    return `${fullName(maps, layer, head)}: no word looks at ${own}.`;
   const rest = 1 - sum(values), hides = maps.window && rest >= SMALLEST && !single;
   return `${fullName(maps, layer, head)}: ${own} ` + (byKey
     ? `gets ${say("of", " of the attention")}.`
@@ -614,13 +616,16 @@ const SPOT = 20, TURNED = 16, NAMED = 48; // of a small map, in px at 100 %
 const namedAcross = ({ numHeads, inGroup }) =>
   inGroup > 1 ? inGroup : numHeads > 4 ? 2 : 1;
 const inEms = ({ headNames }) => (headNames.length ? 6.5 : 4); // the least width
+const AXES = 8; // the least width, in em, of what says how several layers stand
+const spotBeside = ({ numLayers, numHeads }) => // the fewer, the larger
+  between(SPOT, Math.floor(240 / Math.max(numLayers, numHeads)) - 10, NAMED);
 function glanceWidths(maps, projector) { // with a gap beside it, as it is and turned
   const { numLayers, numHeads, inGroup } = maps, size = projector ? 20 : FONT;
   if (numLayers * numHeads < 2) return [0]; // none is drawn
   if (numLayers === 1) return [(inEms(maps) * size + 10) * namedAcross(maps) + 16];
   const gaps = inGroup > 1 ? numHeads / inGroup - 1 : 0;
-  return [numHeads * (SPOT + 10) + 8 * gaps, numLayers * (TURNED + 10)]
-    .map((width) => width + size + 26);
+  return [numHeads * (spotBeside(maps) + 10) + 8 * gaps, numLayers * (TURNED + 10)]
+    .map((width) => Math.max(width + size + 26, AXES * size + 16));
 }
 
 function makeGlance({ colors, now, pick }) {
@@ -685,7 +690,7 @@ function makeGlance({ colors, now, pick }) {
     const { numLayers, numHeads, inGroup } = maps, layered = numLayers > 1;
     const beside = glance >= 0, turned = glance === 1, style = buttons.style;
     const large = between(SPOT, Math.floor(400 / numHeads), 40);
-    const spot = !layered ? NAMED : turned ? TURNED : beside ? SPOT : large;
+    const spot = !layered ? NAMED : turned ? TURNED : beside ? spotBeside(maps) : large;
     const scaled = layered && beside ? `${spot}px` : `calc(${spot / FONT} * var(--size))`;
     style.setProperty("--spot", scaled);
     node.classList.toggle("mha-turned", turned);
@@ -697,6 +702,7 @@ function makeGlance({ colors, now, pick }) {
       ? `repeat(${namedAcross(maps)}, minmax(${inEms(maps)}em, auto))`
       : "repeat(auto-fill, minmax(7em, auto))"; // one layer goes on below
     style.width = layered || beside ? "max-content" : "";
+    node.style.minWidth = layered ? `${AXES}em` : "";
     axes.textContent = [
       !layered ? ""
       : turned ? "All heads: a column for each layer, a row for each head."

@@ -397,6 +397,9 @@ def test_a_column_is_told_by_who_looks(call):
     assert said(call, ONE + TWO, view=column, compare=1) == (
         "“the”: head 1 minus head 2 is -0.40 from “sat”, -0.25 from “cat”."
     )
+    assert said(call, ONE + TWO, view=column | {"key": 2}) == (
+        "Head 1: no word looks at “sat”."
+    )
     # The word under the pointer in the text, and a cell, which is told as in a row.
     keys = ["die", "Katze", "saß"]
     assert said(call, ONE + TWO, view=column, cell=[None, 1], keys=keys) == (

@@ -386,6 +386,8 @@ def test_first_picture(a, b):
     assert titled.get_attribute("title") == f"Layer 2, head 3 three {python}"
     numbers = b.locator(".mha-place").all_text_contents()
     assert numbers == ["", "1", "2", "3", "4", "1", "2"]  # of heads, and of layers
+    assert titled.locator("span").first.bounding_box()["width"] == 48  # few are large
+    assert b.locator(".mha-axes").bounding_box()["height"] < 50  # of at most two lines
 
 
 @pytest.mark.parametrize("sentence", [LAYERED, "שלום לך עולם"])
