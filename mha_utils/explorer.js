@@ -1031,7 +1031,7 @@ function makeMap({ colors, row, now, pick, see, point }) {
     const markup = new XMLSerializer().serializeToString(drawing.svg);
     return new Blob([markup], { type: "image/svg+xml" });
   }
-  return { node, draw, file };
+  return { node, draw, file, free: () => { drawing = null; } };
 }
 
 // ---- the line that is told: a curve for each share, from the word that looks to what
@@ -1308,7 +1308,7 @@ function render({ model, el }) {
     // JupyterLab keeps our parent while the model lives, and the targets of some keys
     // for ever, with what their listeners know: what is large goes by itself.
     for (const node of [root, ...root.querySelectorAll("*")]) node.remove();
-    for (const part of [questions, glance, choices]) part.free();
+    for (const part of [questions, glance, map, choices]) part.free();
     scene = drawn = { view: FIRST_VIEW };
     resized.disconnect();
     model.off("change:picture", received);

@@ -16,7 +16,7 @@ from mha_utils.training_panel import TrainingPanel
 @pytest.fixture
 def panel(monkeypatch):
     monkeypatch.setattr(training_panel, "_PAUSE", 0.01)
-    panel = TrainingPanel(3, 5, "the cat sat")
+    panel = TrainingPanel(3, 8, "the cat sat")
     panel.training.steps = 60  # a second's work
     return panel
 
@@ -94,7 +94,7 @@ def test_another_seed_is_another_training(panel):
     run(train())
     assert panel.training is not before
     assert before.step == 0
-    assert "seed 6" in said(panel)
+    assert "seed 9" in said(panel)
 
 
 def test_an_explosion_is_told_in_the_panel(panel):
