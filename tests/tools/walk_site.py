@@ -220,6 +220,7 @@ def inspect(page, url: str) -> list[str]:
         page.emulate_media(color_scheme=scheme)
         page.goto(url)
         unfold(page)
+        page.wait_for_timeout(600)  # the theme's colours fade in, its tab stops follow
         for rule in Axe().run(page, options=NO_FETCH).response["violations"]:
             html = rule["nodes"][0]["html"]
             found.append(f"{url}, {scheme}: {rule['id']}, as in {html}")

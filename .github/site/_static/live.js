@@ -89,6 +89,11 @@ function makeFilm(film, model) {
     button, make("label", {}, "film ", slider), told);
 }
 
+// The theme gives code that scrolls a place among the tab stops when the page changes
+// its size, and so it must when something hidden is shown.
+const measureAgain = () => dispatchEvent(new Event("resize"));
+addEventListener("toggle", measureAgain, { capture: true });
+
 // ---- predictions: the rest of a section is folded until an answer is chosen
 function fold(node) {
   const options = JSON.parse(node.dataset.options);
@@ -110,6 +115,7 @@ function fold(node) {
   function unfold() {
     for (const it of rest) it.classList.remove("folded");
     show.remove();
+    measureAgain();
   }
   const answers = options.map((option) => {
     const button = make("button", { type: "button", ariaPressed: "false" }, option);
