@@ -1,20 +1,25 @@
 // In a page that `Explorer.save_html` wrote there is no Python. This stands in for the
 // model that anywidget gives to the explorer's `render`, and answers from what was
-// saved, a text in JSON:
+// saved:
 //   state    the traits that explorer.js reads, but the picture
 //   pictures one for each sentence, the first one first; where there are no maps, just
 //            inputs and error
-export function standIn(saved) {
-  const { state, pictures } = JSON.parse(saved, (name, value) =>
+// It is kept as a text in JSON, with bytes in base64.
+export function readSaved(text) {
+  return JSON.parse(text, (name, value) =>
     value?.base64 === undefined ? value : decode(value.base64));
+}
+
+function decode(base64) {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  return new DataView(bytes.buffer);
+}
+
+export function standIn({ state, pictures }) {
   const events = new EventTarget();
   let number = 1;
   state.picture = { ...pictures[0], number };
 
-  function decode(base64) {
-    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-    return new DataView(bytes.buffer);
-  }
   const get = (name) => state[name];
   function set(name, value) {
     if (state[name] === value) return;

@@ -63,7 +63,8 @@ h1 {{ margin: 10px 12px 0; font: 600 16px system-ui, sans-serif; }}
 {explorer}
 {alone}
 const saved = document.querySelector("[type='application/json']").textContent;
-render({{ model: standIn(saved), el: document.querySelector("main") }});
+const model = standIn(readSaved(saved));
+render({{ model, el: document.querySelector("main") }});
 </script>
 </html>
 """

@@ -2,10 +2,6 @@
 
 const load = async (name) =>
   (await fetch(new URL(`live/${name}.json`, import.meta.url))).text();
-const bytes = (_, value) =>
-  value?.base64 === undefined
-    ? value
-    : new DataView(Uint8Array.from(atob(value.base64), (c) => c.charCodeAt(0)).buffer);
 
 function make(tag, attributes, ...children) {
   const node = Object.assign(document.createElement(tag), attributes);
@@ -29,15 +25,15 @@ export async function fetchHeads() {
 
 // Draw the explorer that a node names, in it; return the model behind it.
 export async function draw(node) {
-  const text = await load(node.dataset.live), saved = JSON.parse(text, bytes);
   const { default: explorer } = await import("./explorer.js");
+  const { readSaved, standIn } = await import("./alone.js");
+  const saved = readSaved(await load(node.dataset.live));
   let model;
   if (saved.heads) {
     const { connect } = await import("./heads.js");
     model = connect(saved.state, await (heads ??= fetchHeads()));
   } else {
-    const { standIn } = await import("./alone.js");
-    model = standIn(text);
+    model = standIn(saved);
   }
   node.replaceChildren(...(saved.film ? [makeFilm(saved.film, model)] : []));
   explorer.render({ model, el: node });
@@ -89,10 +85,9 @@ function makeFilm(film, model) {
     button, make("label", {}, "film ", slider), told);
 }
 
-// The theme gives code that scrolls a place among the tab stops when the page changes
-// its size, and so it must when something hidden is shown.
-const measureAgain = () => dispatchEvent(new Event("resize"));
-addEventListener("toggle", measureAgain, { capture: true });
+// The theme gives code that scrolls a place among the tab stops when the page changes,
+// but does not see that something unfolds.
+addEventListener("toggle", () => dispatchEvent(new Event("resize")), { capture: true });
 
 // ---- predictions: the rest of a section is folded until an answer is chosen
 function fold(node) {
@@ -115,7 +110,6 @@ function fold(node) {
   function unfold() {
     for (const it of rest) it.classList.remove("folded");
     show.remove();
-    measureAgain();
   }
   const answers = options.map((option) => {
     const button = make("button", { type: "button", ariaPressed: "false" }, option);
