@@ -173,8 +173,9 @@ class TrainingPanel(VBox):
             error = str(exploded)
         finally:
             if training is self.training:  # else another seed has begun
-                self._running, self._go.description = None, "Train"
+                self._running = None
                 self._wind()
+                self._go.description = "Train"
                 self._say(error)
 
     def _look(self) -> None:
@@ -254,7 +255,7 @@ class TrainingPanel(VBox):
         text = f"seed {self._seed}, step {training.step} of {training.steps}"
         if training.losses:
             text += f", error {training.losses[-1]:.3f}"
-        if training.step >= training.steps:
+        if not self._running and training.step >= training.steps:
             text += (
                 ". Done: play the film, choose a head or a word, type another "
                 "sentence, or press Another seed"
