@@ -277,7 +277,7 @@ class Trainer:
     """What it takes to train a model; can be stopped and resumed.
 
     Adam (Kingma & Ba 2015). The learning rate warms up over 50 steps and falls to 0
-    over the last 40 % of the steps. What is learnt from is a matter of the classes
+    over the last 40 % of the steps. What is learned from is a matter of the classes
     made from this one: `_loss_and_gradient` draws it.
 
     Parameters

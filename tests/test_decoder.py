@@ -352,7 +352,7 @@ def test_a_model_without_layers():
         Decoder(0, 1, 0)
 
 
-# ---- what is learnt
+# ---- what is learned
 @pytest.fixture(scope="module")
 def live_training():
     training = DecoderTraining(1, 300)

@@ -54,7 +54,7 @@ class PretrainedModel:
         self.layers = tuple(block.attention for block in self.blocks)
 
     def with_random_weights(self, *, seed: int) -> "PretrainedModel":
-        """Return the same model, its weights drawn anew: a control that learnt nothing.
+        """Return the same model, its weights drawn anew: a control, untrained.
 
         Each matrix and bias is normal with the standard deviation 0.02 with which BERT
         starts its training; the layer norms stay as they are.
@@ -119,7 +119,7 @@ class PretrainedModel:
     def hidden(
         self,
         sentence: str,
-        ablate: Iterable[tuple[int, int]] = (),
+        off: Iterable[tuple[int, int]] = (),
         *,
         blocks: int | None = None,
     ) -> NDArray[np.float32]:
@@ -128,16 +128,16 @@ class PretrainedModel:
         Parameters
         ----------
         sentence : str
-        ablate : pairs (layer, head), counted from 0
+        off : pairs (layer, head), counted from 0
             Heads whose contribution is left out.
         blocks : int, optional
             How many blocks the words go through; 0: what goes into the first one.
         """
-        x, _ = self._forward(self._cut(sentence).ids, ablate, blocks)
+        x, _ = self._forward(self._cut(sentence).ids, off, blocks)
         return x
 
     def embedding(
-        self, sentence: str, ablate: Iterable[tuple[int, int]] = ()
+        self, sentence: str, off: Iterable[tuple[int, int]] = ()
     ) -> NDArray[np.float32]:
         """Return the sentence's vector (d_model,): the mean of `hidden`, of length 1.
 
@@ -145,7 +145,7 @@ class PretrainedModel:
         their similarity: of the same sentence with and without a head it tells what the
         head does to the model.
         """
-        mean = self.hidden(sentence, ablate).mean(0)  # (n, d) -> (d,)
+        mean = self.hidden(sentence, off).mean(0)  # (n, d) -> (d,)
         return mean / np.linalg.norm(mean)
 
     def _cut(self, sentence: str) -> Pieces:
@@ -156,11 +156,11 @@ class PretrainedModel:
     def _forward(
         self,
         ids: Sequence[int],
-        ablate: Iterable[tuple[int, int]] = (),
+        off: Iterable[tuple[int, int]] = (),
         blocks: int | None = None,
     ) -> tuple[NDArray, list[NDArray]]:
         """Run the encoder: last hidden state (n, d) and each layer's weights."""
-        removed = _heads_by_layer(ablate, self.num_layers, self.num_heads)
+        removed = _heads_by_layer(off, self.num_layers, self.num_heads)
         x = self._embeddings(ids)  # (n, d)
         maps = []
         for block, heads in zip(self.blocks[:blocks], removed):

@@ -19,17 +19,17 @@ from mha_utils.text import words
 
 
 def question(
-    seed: int | None, sentence: str, ablate: Iterable[tuple[int, int]] | None = None
+    seed: int | None, sentence: str, off: Iterable[tuple[int, int]] | None = None
 ) -> str:
     """Name an answer; `seed` is that of random weights, None stands for trained ones.
 
-    Without `ablate`: the maps (num_layers, num_heads, n, n) with special tokens, the
+    Without `off`: the maps (num_layers, num_heads, n, n) with special tokens, the
     square roots of the weights times 255, as uint8. With it: the vector (d_model,), as
     float16.
     """
-    if ablate is None:
+    if off is None:
         return json.dumps([seed, sentence])
-    heads = sorted([int(layer), int(head)] for layer, head in ablate)
+    heads = sorted([int(layer), int(head)] for layer, head in off)
     return json.dumps([seed, sentence, heads])
 
 
@@ -67,12 +67,12 @@ class Recorder:
         return maps if special else without_special(maps)
 
     def embedding(
-        self, sentence: str, ablate: Iterable[tuple[int, int]] = ()
+        self, sentence: str, off: Iterable[tuple[int, int]] = ()
     ) -> NDArray[np.float32]:
         """Return the model's vector and remember it."""
-        ablate = list(ablate)
-        answer = self._model.embedding(sentence, ablate)  # (d,)
-        key = question(self._seed, sentence, ablate)
+        off = list(off)
+        answer = self._model.embedding(sentence, off)  # (d,)
+        key = question(self._seed, sentence, off)
         self._answers[key] = answer.astype(np.float16)
         return answer
 
@@ -115,10 +115,10 @@ class StoredModel:
         return maps if special else without_special(maps)
 
     def embedding(
-        self, sentence: str, ablate: Iterable[tuple[int, int]] = ()
+        self, sentence: str, off: Iterable[tuple[int, int]] = ()
     ) -> NDArray[np.float32]:
         """Return a vector as `PretrainedModel.embedding` does; or raise ValueError."""
-        return self._answer(sentence, ablate).astype(np.float32)  # (d,)
+        return self._answer(sentence, off).astype(np.float32)  # (d,)
 
     def _answer(self, *about: Any) -> NDArray:
         key = question(self._seed, *about)

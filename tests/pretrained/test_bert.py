@@ -40,11 +40,11 @@ def test_ablating_a_head_equals_zeroing_its_rows_of_w_o(tiny):
         w_o = tensors[f"encoder.layer.{i}.attention.output.dense.weight"]
         w_o[:, columns] = 0
     x, _ = plain_forward(tensors, [2, 4, 5, 3])
-    model, ablate = load(tiny), [(0, 1), (1, 0), (1, 1), (1, 1)]
-    np.testing.assert_allclose(model.hidden("the cat", ablate), x, atol=2e-5)
+    model, off = load(tiny), [(0, 1), (1, 0), (1, 1), (1, 1)]
+    np.testing.assert_allclose(model.hidden("the cat", off), x, atol=2e-5)
     mean = x.mean(0)
     np.testing.assert_allclose(
-        model.embedding("the cat", ablate), mean / np.linalg.norm(mean), atol=1e-5
+        model.embedding("the cat", off), mean / np.linalg.norm(mean), atol=1e-5
     )
     assert np.abs(model.hidden("the cat") - x).max() > 0.01
 

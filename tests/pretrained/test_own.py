@@ -35,10 +35,10 @@ def model(request, tiny):
 def test_a_right_one_gives_what_the_model_gives(model):
     mine = model.with_attention(attend)
     for sentence in ("cat", "the cat sat", "The cats sat. The cat sat sitting."):
-        for ablate in ((), [(0, 1)], [(0, 0), (1, 1), (1, 2)]):
+        for off in ((), [(0, 1)], [(0, 0), (1, 1), (1, 2)]):
             np.testing.assert_allclose(
-                mine.embedding(sentence, ablate),
-                model.embedding(sentence, ablate),
+                mine.embedding(sentence, off),
+                model.embedding(sentence, off),
                 atol=1e-5,
             )
         ours, theirs = (m.attend(sentence) for m in (mine, model))

@@ -32,8 +32,8 @@ def test_without_the_model_stored_answers_stand_in(tiny, world, stored, capsys):
         mine, theirs = (m.attend("the cat sat", special) for m in (model, real))
         assert mine.tokens == theirs.tokens and mine.note == theirs.note
         np.testing.assert_allclose(mine.weights, theirs.weights, atol=0.004)
-    ablate = [(0, 1), (1, 2)]
-    mine, theirs = (m.embedding("the cat sat", ablate) for m in (model, real))
+    off = [(0, 1), (1, 2)]
+    mine, theirs = (m.embedding("the cat sat", off) for m in (model, real))
     np.testing.assert_allclose(mine, theirs, atol=0.001)
     mine, theirs = (
         m.with_random_weights(seed=3).attend("the cat sat") for m in (model, real)
@@ -61,12 +61,12 @@ def test_a_recorder_answers_as_its_model(tiny):
         mine, theirs = (m.attend("the cats", special) for m in (recorder, model))
         assert (mine.weights == theirs.weights).all()
         assert (mine.tokens, mine.note) == (theirs.tokens, theirs.note)
-    ablate = [(0, 1), (1, 2)]
-    mine = recorder.embedding("the cats", (pair for pair in ablate))
-    assert (mine == model.embedding("the cats", ablate)).all()
+    off = [(0, 1), (1, 2)]
+    mine = recorder.embedding("the cats", (pair for pair in off))
+    assert (mine == model.embedding("the cats", off)).all()
     assert list(answers) == [
         question(None, "the cats"),
-        question(None, "the cats", ablate),
+        question(None, "the cats", off),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Train decoders over ten seeds; store what each learnt, for lesson 8.
+"""Train decoders over ten seeds; store what each learned, for lesson 8.
 
 Run with `python tests/tools/decoder_sweep.py`; takes about a minute. For two layers of
 one head and for one layer of four it stores how often the next word is right: in texts

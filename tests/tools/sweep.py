@@ -1,4 +1,4 @@
-"""Train with 1 to 8 heads over ten seeds; store what each layer learnt.
+"""Train with 1 to 8 heads over ten seeds; store what each layer learned.
 
 Run with `python tests/tools/sweep.py`; takes about ten minutes. For each relation it
 stores the share of right answers in sentences of unseen structure, where there is
@@ -78,7 +78,7 @@ def shared_row(w_q: int, w_k: int, w_v: int, seed: int) -> list:
 
 
 def measured(training: Training) -> list[float]:
-    """Train, and measure what was learnt."""
+    """Train, and measure what was learned."""
     training.run()
     corpus = training_corpus("structures")
     found = accuracy(training.layer, corpus)
