@@ -1,5 +1,7 @@
 """The drawing of the layer: every part is there once, and the marked one is marked."""
 
+from itertools import combinations
+
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.patches import FancyBboxPatch
@@ -34,6 +36,25 @@ def test_each_head_has_its_boxes_in_its_colour(num_heads):
     assert marked(picture) == []
 
 
+@pytest.mark.parametrize(("num_heads", "drawn"), [(1, 1), (4, 4), (9, 3)])
+def test_boxes_stand_apart_and_arrows_lead_from_one_to_the_next(num_heads, drawn):
+    picture = show_layer(num_heads)
+    boxes = [box.get_bbox() for box in picture.findobj(FancyBboxPatch)]
+    right, bottom = picture.get_size_inches()
+    assert all(0 < b.x0 and b.x1 < right for b in boxes)
+    assert all(0 < b.y0 and b.y1 < bottom for b in boxes)
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    arrows = picture.findobj(Annotation)
+    assert len(arrows) == 3 * drawn + 1
+    for arrow in arrows:
+        (x1, y1), (x2, y2) = arrow.xyann, arrow.xy
+        assert sum(0 < x1 - b.x1 < 0.1 and b.y0 < y1 < b.y1 for b in boxes) == 1
+        assert sum(0 < b.x0 - x2 < 0.1 and b.y0 < y2 < b.y1 for b in boxes) == 1
+    names = [t for t in picture.findobj(Text) if t.get_text().startswith("head ")]
+    for x, y in (name.get_position() for name in names):
+        assert sum(b.x0 == x and 0 < b.y0 - y < 0.2 for b in boxes) == 1
+
+
 @pytest.mark.parametrize("mark", PARTS)
 def test_the_part_in_question_is_marked_and_told(mark):
     picture = show_layer(3, mark=mark)
@@ -45,6 +66,7 @@ def test_the_part_in_question_is_marked_and_told(mark):
 def test_of_many_heads_the_first_and_the_last_are_drawn():
     names = [t for t in texts(show_layer(32)) if t.startswith("head ")]
     assert names == ["head 1", "head 2", "head 32"]
+    assert [t for t in texts(show_layer(5)) if t == "head 4"] == []
     assert "\u22ee" in texts(show_layer(32)) and "\u22ee" not in texts(show_layer(4))
     assert show_layer(32).alt.startswith("A layer of 32 heads")
 

@@ -21,6 +21,8 @@ import numpy as np
 import pytest
 from hypothesis import Phase, settings
 
+from mha_utils.text import START
+
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent / "mha_utils"
 
@@ -285,9 +287,36 @@ def whole_layers_only(right, maps):
     right(maps)
 
 
+# ---- wrong ways to watch a training
+def before(edit):
+    """Edit the panel, and then do what is right."""
+
+    def method(right, panel, *arguments):
+        edit(panel)
+        return right(panel, *arguments)
+
+    return method
+
+
+def afterwards(edit):
+    """Do what is right, and then edit the panel."""
+
+    def method(right, panel, *arguments):
+        right(panel, *arguments)
+        edit(panel)
+
+    return method
+
+
+def all_that_is_given(right, picture):
+    weights = np.frombuffer(picture["weights"], "<f4").reshape(picture["shape"])
+    return weights[..., [token != START for token in picture["tokens"]]].sum(axis=-1)
+
+
 # the test file -> name of the fault -> what is replaced, and by what; or an edit
 LAYER = "attention.MultiHeadAttention"
 DECODER = "decoder.Decoder"
+PANEL = "training_panel.TrainingPanel"
 THEIRS = "them their theirs themselves"
 FAULTS = {
     "attention": {
@@ -787,6 +816,52 @@ FAULTS = {
         ),
         "no note on long texts": ("decoder._note", lambda right, numbers: ""),
     },
+    "training_panel": {
+        "the same seed again": (
+            f"{PANEL}._another_seed",
+            before(lambda panel: setattr(panel, "_seed", panel._seed - 1)),
+        ),
+        "the training of before goes on": (
+            f"{PANEL}._another_seed",
+            before(lambda panel: setattr(panel, "_running", None)),
+        ),
+        "a film of the last picture": (
+            f"{PANEL}._show_film",
+            lambda right, panel, change: panel._show(
+                panel.training.model, panel._film.steps[change["new"]]
+            ),
+        ),
+        "a film beside the training": (
+            f"{PANEL}._show_film",
+            lambda right, panel, change: panel._show(
+                panel.training.at(step := panel._film.steps[change["new"]]), step
+            ),
+        ),
+        "the film begins anew after each pause": (
+            f"{PANEL}._play_film",
+            before(lambda panel: setattr(panel._film, "value", 0)),
+        ),
+        "the slider stays at the beginning": (
+            f"{PANEL}._wind",
+            afterwards(lambda panel: setattr(panel._film, "value", 0)),
+        ),
+        "trained to the end, and still to be trained": (
+            f"{PANEL}._wind",
+            afterwards(lambda panel: setattr(panel._go, "disabled", False)),
+        ),
+        "a word that was chosen gives way": (
+            f"{PANEL}._look",
+            before(lambda panel: setattr(panel, "_word", panel.explorer.word)),
+        ),
+        "what a row gives to itself counts": (
+            "training_panel._given_to_others",
+            all_that_is_given,
+        ),
+        "the jobs of now, whatever the film shows": (
+            f"{PANEL}._say_jobs",
+            lambda right, panel, step: right(panel, panel.training.step),
+        ),
+    },
 }
 REFUSE = {
     "attention": "guards",
@@ -880,7 +955,7 @@ def run_all(test, folder):
         for name in list(sys.modules):
             if name.startswith(("mha_utils", "test_")):
                 del sys.modules[name]
-        for module in ("attention", "guards", "maps", "text", "sentences", "decoder"):
+        for module in ("attention", "sentences", "decoder", test):
             importlib.import_module(f"mha_utils.{module}")
         if fault:
             put(fault)
@@ -907,7 +982,7 @@ def run(tmp_path_factory):
         subprocess.Popen([*command, *tests], env=environment)
         for tests in (
             ["attention"],
-            ["sentences", "lexicon", "text", "maps", "decoder"],
+            ["sentences", "lexicon", "text", "maps", "decoder", "training_panel"],
         )
     ]
     assert [process.wait() for process in processes] == [0, 0]

@@ -104,6 +104,7 @@ def test_matching_is_the_best_of_all(seed):
 
 def test_matching_gives_no_head_twice():
     assert match_heads([[0.9, 0.8, 0], [1.0, 0.1, 0]]) == [1, 0]
+    assert match_heads([[0.9, 0.8], [1.0, 0.1]]) == [1, 0]
     with pytest.raises(ValueError, match="3 relations cannot have one of 2 heads"):
         match_heads(np.ones((3, 2)))
 

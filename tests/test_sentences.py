@@ -14,6 +14,7 @@ from mha_utils.sentences import (
     COLUMNS,
     FEATURES,
     HEAD_NAMES,
+    HEADS,
     LEXICON,
     attend,
     embed,
@@ -393,6 +394,13 @@ def test_size_of_the_hand_built_layer():
     assert attend("cats").head_names == HEAD_NAMES
 
 
+def test_words_answer_alike_and_only_the_wish_for_the_start_is_always_there():
+    for head in HEADS.values():
+        assert {abs(answer) for answer in head.keys.values()} == {1}
+    always = [[400 * (q == "start") for q in head.questions] for head in HEADS.values()]
+    np.testing.assert_array_equal(hand_built_heads().b_q, always)
+
+
 def test_head_brings_back_the_features_of_what_it_found():
     tokens = [START, *words("The cat sat on the mat because it was tired")]
     found = hand_built_heads().contributions(embed(tokens), mask=np.tri(11, dtype=bool))
@@ -432,6 +440,7 @@ def test_unknown_words_are_named_in_the_note():
 def test_note_stays_short():
     many = " ".join(f"wug{letter}" for letter in "abcdefgh")
     assert "wugf and 2 more." in attend(many).note
+    assert "wugf and 1 more." in attend(many[:-5]).note
     assert "wugf. The" in attend(many[:-10]).note
     assert f"lexicon: {'w' * 20}. The" in attend("w" * 20).note
     assert f"lexicon: {'w' * 19}…. The" in attend("w" * 21).note

@@ -88,13 +88,18 @@ def test_another_seed_is_another_training(panel):
     async def train():
         another.click()
         await until(lambda: panel.training.step > 0)
+        assert "seed 9" in said(panel)
+        left, step = panel.training, panel.training.step
+        another.click()
+        await until(lambda: panel.training.step > 30)
+        assert left.step == step
         panel.training.steps = panel.training.step
         await until(lambda: buttons(panel)[0].description == "Train")
 
     run(train())
     assert panel.training is not before
     assert before.step == 0
-    assert "seed 9" in said(panel)
+    assert "seed 10" in said(panel)
 
 
 def test_an_explosion_is_told_in_the_panel(panel):
@@ -200,6 +205,9 @@ def test_training_on_stops_the_film(panel):
         play.click()
         await until(lambda: slider.value == 1)
         buttons(panel)[0].click()
+        await until(lambda: panel.training.step > 20)
+        now, slider.value = shown(panel), 0  # moved before the page knew
+        assert shown(panel) == now
         await until(lambda: panel.training.step == 40)
         await until(lambda: buttons(panel)[0].description == "Train")
 
