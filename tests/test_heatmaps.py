@@ -33,6 +33,7 @@ from mha_utils.heatmaps import (
     show_lines,
     show_matrix,
 )
+from mha_utils.lettering import clean, plain
 from mha_utils.sentences import AttentionMaps, attend
 
 SENTENCE = "The cat sat on the mat because it was tired"
@@ -628,6 +629,17 @@ def test_words_are_shown_as_they_are_where_they_can_be():
     assert shown[""] == "#15"
     assert shown["x" * 300] == "x" * 13 + "…"
     assert shown["e" + "\u0301" * 300] == "e…"  # not torn from its accents
+
+
+@pytest.mark.parametrize(("joiner", "kept"), [(11, 13), (12, 11), (13, 12), (14, 13)])
+def test_no_word_is_cut_beside_a_joiner(joiner, kept):
+    word = "x" * joiner + "\u200d" + "x" * 9
+    assert clean(word) == word[:kept] + "…"
+
+
+def test_a_text_is_longer_than_a_word():
+    assert plain("x" * 60) == "x" * 60
+    assert plain("x" * 61) == "x" * 59 + "…"
 
 
 def test_right_to_left_scripts_only_where_matplotlib_can_shape_them(monkeypatch):
