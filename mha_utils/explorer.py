@@ -1,7 +1,7 @@
 """The explorer: attention maps of any sentence, drawn in the browser.
 
 The kernel computes the maps and sends them once for each sentence; choosing a head or a
-word, comparing and hovering happen in the page (`explorer.js`) and ask nobody. Words
+word, comparing and hovering happen in the page (`mha_utils.page`) and ask nobody. Words
 are drawn by the browser, with its fonts and in their own writing direction, as text.
 
 Drawing in the page was chosen because it was the fastest of the ways measured, and asks
@@ -22,10 +22,10 @@ import traitlets
 from matplotlib import colormaps
 
 from mha_utils.maps import AttentionMaps
+from mha_utils.page import front_end, read
 from mha_utils.picture import DIFFERENCE_MAP, HEAD_COLORS, WEIGHT_MAP
 from mha_utils.text import well_formed
 
-_FOLDER = Path(__file__).parent
 _CONTROLS = ("causal", "special", "temperature")  # that a source may ask for
 _WINDOW = ("rows", "columns")  # of large maps, the first that are shown
 # What a page gets and draws at once. With 144 heads of 200 words (23 MB) it took seven
@@ -112,8 +112,8 @@ class Explorer(anywidget.AnyWidget):
         among them.
     """
 
-    _esm = _FOLDER / "explorer.js"
-    _css = _FOLDER / "explorer.css"
+    _esm = front_end()
+    _css = read("explorer.css")
 
     sentence = traitlets.Unicode().tag(sync=True)
     causal = traitlets.Bool(None, allow_none=True).tag(sync=True)
@@ -253,9 +253,9 @@ class Explorer(anywidget.AnyWidget):
         page = _PAGE.format(
             title=escape(start["sentence"]),
             saved=saved.replace("<", "\\u003c"),  # nothing in it can end the script
-            css=_read("explorer.css"),
-            explorer=_read("explorer.js"),
-            alone=_read("alone.js"),
+            css=self._css,
+            explorer=self._esm,
+            alone=read("alone.js"),
         )
         Path(path).write_text(page, encoding="utf-8")
 
@@ -337,10 +337,6 @@ def _window(
     )
     window = {"rows": row, "columns": column, "side": side, "total": total}
     return slice(row, row + side), slice(column, column + side), window
-
-
-def _read(name: str) -> str:
-    return (_FOLDER / name).read_text(encoding="utf-8")
 
 
 def _encode(data: bytes) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The pure functions of `explorer.js`, called in a bare page with generated sizes."""
+"""The pure functions of `mha_utils.page`, called in a bare page, sizes generated."""
 
 import math
 import re

@@ -10,6 +10,7 @@ from browser import ROOT, until
 from walk_site import serve
 
 from mha_utils.explorer import Explorer
+from mha_utils.page import FOLDER
 from mha_utils.sentences import LEXICON, attend
 from mha_utils.text import words
 
@@ -30,8 +31,7 @@ def save(folder, name, widget):
 def folder(tmp_path_factory):
     """The files of the first page, without the website around them."""
     folder = tmp_path_factory.mktemp("live")
-    files = [ROOT / "mha_utils" / name for name in ("explorer.js", "alone.js")]
-    for file in (*files, *(SITE / "_static").glob("*.js")):
+    for file in (*FOLDER.glob("*.js"), *(SITE / "_static").glob("*.js")):
         (folder / file.name).write_bytes(file.read_bytes())
     (folder / "live").mkdir()
     save(folder, "heads", heads_data())

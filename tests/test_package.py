@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import mutate
 import pytest
+
+from mha_utils.page import MODULES, front_end, read
 
 ROOT = Path(__file__).parents[1]
 MADE = ("__pycache__", ".ipynb_checkpoints")  # by Python and JupyterLab, as they run
@@ -91,8 +94,26 @@ def test_the_package_works_outside_the_checkout(installed, tmp_path):
     modules = [name for name in files(ROOT) if name.endswith(".py")]
     assert len(loaded) == len(modules)
     assert said.startswith("Not yet")
-    assert esm == (ROOT / "mha_utils" / "explorer.js").read_text("utf-8")
-    assert css == (ROOT / "mha_utils" / "explorer.css").read_text("utf-8")
+    assert (esm, css) == (front_end(), read("explorer.css"))
+
+
+def test_a_module_of_the_page_imports_what_it_uses():
+    known = {}  # what is exported: the module that exports it
+    for module in MODULES:
+        code = read(f"{module}.js")
+        imports = re.findall(r'(?m)^import {([^}]*)} from "./(.*).js";\n', code)
+        imported = {}
+        for names, origin in imports:
+            imported |= dict.fromkeys(re.findall(r"\w+", names), origin)
+        body = re.sub(r'(?m)^import [^;]*;|//.*|"[^"\n]*"', "", code)
+        used = {
+            name: origin
+            for name, origin in known.items()
+            if re.search(rf"(?<!\w)(?<!\w\.){name}\b(?!:)", body)
+        }
+        assert imported == used, module
+        exported = re.findall(r"(?m)^export .*?(\w+)(?: =|\()", code)
+        known |= dict.fromkeys(exported, module)
 
 
 def loaded_by(statement):
@@ -138,7 +159,7 @@ def test_faults_are_drawn_in_every_module():
         for path in (ROOT / "mha_utils").rglob("*.py")
         if "def " in path.read_text("utf-8")
     }
-    scripts = [*(ROOT / "mha_utils").glob("*.js"), ROOT / mutate.HEADS]
+    scripts = [*(ROOT / "mha_utils").rglob("*.js"), ROOT / mutate.HEADS]
     code |= {path.relative_to(ROOT).as_posix() for path in scripts}
     assert set(mutate.TESTS) == code
     source = (ROOT / mutate.HEADS).read_text("utf-8")

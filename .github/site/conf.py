@@ -14,7 +14,8 @@ from live import encode, first_explorer, heads_data, state
 from myst_parser.parsers.sphinx_ import MystParser
 from widgets import last_call, saved_widgets
 
-EXPLORER = ("explorer.js", "explorer.css", "alone.js")
+from mha_utils.page import FOLDER
+
 # What of it needs a kernel, and so one of the ways to run a lesson.
 IN_PYTHON = {
     "heads": "The three heads answer here; the rest of the lesson runs in Python: ",
@@ -46,7 +47,7 @@ html_theme_options = {
 html_context = {"default_mode": "auto"}  # dark where the reader's system is
 html_favicon = "_static/icon.svg"
 html_static_path = ["_static"]
-html_static_path += [f"../../mha_utils/{name}" for name in EXPLORER]
+html_static_path += [*map(str, FOLDER.glob("*.js")), str(FOLDER / "explorer.css")]
 html_css_files = ["site.css", "explorer.css"]
 html_js_files = [("live.js", {"type": "module"})]
 html_show_copyright = html_show_sphinx = False

@@ -73,10 +73,14 @@ TESTS = {
     "pretrained/__init__": ["pretrained"],
     **{f"pretrained/{name}": ["pretrained"] for name in names_in("pretrained")},
     "pretrained/own": ["pretrained", "own_model"],
+    "page/__init__": ["explorer_js", "live"],
     "offline": ["offline"],
     "data/__init__": ["data"],
-    "mha_utils/alone.js": ["alone"],
-    "mha_utils/explorer.js": ["explorer_js", "explorer_page", "alone", "live"],
+    "mha_utils/page/alone.js": ["alone"],
+    **{
+        f"mha_utils/page/{name}.js": ["explorer_js", "explorer_page", "alone", "live"]
+        for name in ("reading", "paper", "controls", "glance", "map", "explorer")
+    },
     HEADS: ["live"],
 }
 LESSONS = [  # with the docstrings' examples; compared in text and picture
