@@ -10,6 +10,7 @@ import pytest
 
 from mha_utils import training_panel
 from mha_utils.decoder import DecoderTraining
+from mha_utils.maps import AttentionMaps
 from mha_utils.training_panel import TrainingPanel
 
 
@@ -82,19 +83,20 @@ def test_a_panel_can_be_paused_and_resumed(panel):
 
 
 def test_another_seed_is_another_training(panel):
-    _, another = buttons(panel)
+    go, another = buttons(panel)
     before = panel.training
 
     async def train():
         another.click()
         await until(lambda: panel.training.step > 0)
+        assert not go.disabled
         assert "seed 9" in said(panel)
         left, step = panel.training, panel.training.step
         another.click()
         await until(lambda: panel.training.step > 30)
         assert left.step == step
         panel.training.steps = panel.training.step
-        await until(lambda: buttons(panel)[0].description == "Train")
+        await until(lambda: go.description == "Train")
 
     run(train())
     assert panel.training is not before
@@ -135,6 +137,7 @@ def shown(panel):
 def test_before_training_there_is_no_film(panel):
     play, slider, jobs = film(panel)
     assert play.disabled and slider.disabled and slider.steps == [0]
+    assert {"steps", "value", "disabled"} <= slider.get_state().keys()  # for the page
     assert "After 0 steps" in jobs.value
 
 
@@ -312,6 +315,31 @@ def test_a_chosen_word_stays(panel):
     panel.explorer.head = 1
     finish(panel)
     assert looks_at(panel) == (0, 1, 1)
+
+
+def test_a_word_let_go_gives_way(panel):
+    panel.training.steps = 1
+    panel.explorer.word = -1
+    finish(panel)
+    assert panel.explorer.word >= 0
+
+
+def test_a_row_that_looks_stays_though_another_looks_more():
+    shares = np.array([0.6, 0.4])  # of the other word
+
+    def attend(sentence):
+        rows = np.where(np.eye(2), 1 - shares[:, None], shares[:, None])
+        return AttentionMaps(["a", "b"], rows[None, None])
+
+    model = SimpleNamespace(attend=attend, jobs=dict)
+    training = SimpleNamespace(model=model, step=0, steps=1, losses=[])
+    panel = TrainingPanel(1, 0, "a b", training=lambda *of: training)
+    rows = [panel.explorer.word]
+    for shares[:] in (0.55, 0.9), (0.45, 0.9):
+        panel._show(model, 1)
+        panel._look()
+        rows.append(panel.explorer.word)
+    assert rows == [0, 0, 1]
 
 
 def test_it_says_what_can_be_done(panel):
