@@ -39,6 +39,8 @@ def test_it_opens_on_the_last_layer_with_all_heads_on(panel):
         f"layer {layer}, head {head}" for layer in (1, 2) for head in (1, 2)
     ]
     assert says(panel, TEXT)
+    assert "needs a running kernel" in repr(panel)
+    assert panel.children[0].layout.flex_flow == "wrap"  # on a narrow page, too
 
 
 def test_a_head_is_switched_off_and_on_again(panel):
