@@ -188,13 +188,16 @@ def test_a_lesson_runs_in_the_browser_as_it_is_stored(playwright, address):
         assert run_lesson(page, path) == []
 
 
-def test_only_a_hundredth_is_put_back():
-    stored = 'a 0.40 of "x"\nb 0.29 0.10\nc 3 words\n'
-    for fresh, says in (
-        (stored.replace("0.40", "0.41"), stored),
-        (stored.replace("0.10", "0.12"), stored.replace("0.10", "0.12")),
-        (stored.replace("x", "y"), stored.replace("x", "y")),
-        (stored.replace("3", "4"), stored.replace("3", "4")),
-        (stored + "d\n", stored + "d\n"),
+@pytest.mark.parametrize("most", [0.01, 0.02])
+def test_only_what_is_near_is_put_back(most):
+    stored = 'a 0.40 of "x"\nb 0.29 0.10\nc 3 words 0.004\n'
+    for fresh, kept in (
+        (stored.replace("0.40", "0.41"), True),
+        (stored.replace("0.10", "0.08"), most == 0.02),
+        (stored.replace("0.10", "0.13"), False),
+        (stored.replace("0.004", "0.005"), False),
+        (stored.replace("x", "y"), False),
+        (stored.replace("3", "4"), False),
+        (stored + "d\n", False),
     ):
-        assert keep_near(fresh, stored) == says
+        assert keep_near(fresh, stored, most) == (stored if kept else fresh)
