@@ -86,7 +86,9 @@ class Explorer(anywidget.AnyWidget):
     examples : sequence of str
         Other sentences worth a look, offered in a list beside the box.
     layer, head : int
-        What to show first, counted from 0.
+        What to show first, counted from 0. If another sentence gives this head nothing
+        to look at, one of its layer is shown that has more to see, until the reader has
+        chosen a head.
     word : int
         The word whose row is shown as lines, counted from 0; if -1, the word that gives
         most of its attention to others. A word stays chosen in a sentence that has it.

@@ -7,6 +7,7 @@ from browser import until
 from test_explorer_page import (
     HOSTILE,
     LAYERED,
+    MINUS,
     SENTENCE,
     across,
     check,
@@ -70,9 +71,9 @@ def test_all_that_needs_no_kernel_works(opened):
     control(page, "radio", "Head 3 word before").click()
     control(page, "combobox", "Word").select_option("11 tired")
     check(page, attend(SENTENCE), head=2, word=10)
-    control(page, "combobox", "Minus").select_option("1 subject")
+    control(page, "combobox", MINUS).select_option("1 subject")
     check(page, attend(SENTENCE), head=2, word=10, minus=0)
-    control(page, "combobox", "Minus").select_option("none")
+    control(page, "combobox", MINUS).select_option("none")
 
     offered = control(page, "combobox", "Examples")
     texts = [option.text_content() for option in offered.locator("option").all()]

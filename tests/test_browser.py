@@ -14,6 +14,7 @@ import pytest
 from browser import ROOT, open_notebook, run_all, until
 from test_explorer_page import (
     LAYERED,
+    MINUS,
     READ,
     SENTENCE,
     check,
@@ -172,7 +173,7 @@ def test_dark_theme_changes_nothing_and_axe_finds_no_violation(page, a):
     assert violations(page) == []
     assert message(a) == ""
     sentence_box(a).fill("")
-    control(a, "combobox", "Minus").select_option("0")
+    control(a, "combobox", MINUS).select_option("0")
     until_message(a, "no word")
     command(page, "apputils:change-theme", theme="JupyterLab Dark")
     page.locator("body[data-jp-theme-light='false']").wait_for(state="attached")

@@ -176,9 +176,10 @@ def test_under_a_point_is_the_cell_that_is_drawn_there(call, leftward):
     [
         ((0, 0, -1, 0), (0, 0, -1, 0)),
         ((1, 2, 0, 3), (1, 2, 0, 3)),
-        ((2, 3, 3, 3), (1, 2, 2, 3)),  # the last layer and head
+        ((2, 3, 1, 3), (1, 2, 1, 3)),  # the last layer and head
         ((-1, -5, -9, -1), (0, 0, -1, 2)),  # the word that is worth seeing, below
-        ((99, 99, 99, 99), (1, 2, 2, 1)),
+        ((99, 1, 99, 99), (1, 1, 2, 1)),
+        ((0, 2, 2, 0), (0, 2, -1, 0)),  # not compared with itself
     ],
 )
 def test_choice_is_among_what_there_is(call, asked, chosen):
@@ -298,9 +299,34 @@ def test_a_head_that_rests_names_one_that_does_not(call):
     assert rests(0) == ""  # as all the others
     weights[0, 1, 2, :2] = [0.9, 0.1]
     weights[0, 2, 2, :2] = [0.2, 0.8]
-    said = " Here no word of this head looks at another; head 3 z has more to see."
+    said = (
+        " Here the words of this head hardly look at others; head 3 z has more to see."
+    )
     assert rests(0) == said
-    assert rests(1) == rests(2) == rests(0, compare=1) == ""
+    assert rests(1) == said
+    assert rests(2) == rests(0, compare=1) == ""
+    weights[0, 1, 2, :2] = [0.22, 0.78]
+    assert rests(0) == said.replace("3 z", "2 y")  # about as much: the first
+
+
+def test_what_is_shown_of_another_sentence(call):
+    weights = np.zeros((1, 3, 4, 4))
+    weights[..., 0] = 1  # all look at the start
+    weights[0, 1, 2, :2] = weights[0, 2, 3, :2] = [0.1, 0.9]
+    words = ["<s>", "a", "b", "."]
+    maps = {"numLayers": 1, "numHeads": 3, "nq": 4, "nk": 4, "first": [0, 0]}
+    maps |= {"words": words, "keys": words, "weights": weights.ravel().tolist()}
+
+    def look(**asked):
+        asked = {"layer": 0, "head": 0, "compare": -1, "word": 2} | asked
+        shown = call("lookFor", asked, maps)
+        assert {**asked, **shown} == shown
+        return shown["head"], shown["word"]
+
+    assert look() == (1, 2)  # what gives most in head 2 is a comma
+    assert look(word=1) == look(word=-1) == (1, -1)  # a word that looks at none
+    assert look(head=1, word=1) == (1, 1) and look(compare=2) == (0, 2)
+    assert look(head=2) == (1, 2)
 
 
 # ---- in words

@@ -6,6 +6,7 @@ The page is a bare one (`host.py`); `test_browser.py` has the walks in JupyterLa
 import io
 import re
 import time
+import unicodedata
 import xml.etree.ElementTree as ET
 
 import matplotlib
@@ -19,6 +20,7 @@ from mha_utils.explorer import Explorer
 from mha_utils.heatmaps import DIFFERENCE_MAP, HEAD_COLORS, WEIGHT_MAP
 from mha_utils.sentences import AttentionMaps, attend
 
+MINUS = "minus head"
 SENTENCE = "The cat sat on the mat because it was tired"
 LAYERED = "Who looks at whom"
 
@@ -109,15 +111,21 @@ def rgb(name: str, values) -> list:
     return [[f"rgb({r},{g},{b})" for r, g, b in row] for row in colors.tolist()]
 
 
+def is_word(token):
+    """Say whether a token is neither punctuation nor put in front by a model."""
+    if re.fullmatch(r"<.*>|\[.*\]", token):
+        return False
+    return not token or any(unicodedata.category(sign)[0] != "P" for sign in token)
+
+
 def worth_seeing(maps, head=0, layer=0):
     """Return the word that gives most to other words, as the page should choose it."""
-    special = re.compile(r"<.*>|\[.*\]")
     given = maps.weights[layer, head].astype(np.float32).astype(float)
-    given[:, [bool(special.fullmatch(key)) for key in maps.keys]] = 0
+    given[:, [not is_word(key) for key in maps.keys]] = 0
     if maps.tokens == maps.keys:
         np.fill_diagonal(given, 0)
     given = given.sum(axis=-1)
-    given[[bool(special.fullmatch(token)) for token in maps.tokens]] = -1
+    given[[not is_word(token) for token in maps.tokens]] = -1
     return int(given.argmax())
 
 
@@ -323,6 +331,7 @@ def shown(host):
     widget = Explorer(attend, SENTENCE, head=1, word=8)
     a = host.show(widget)
     check(a, attend(SENTENCE), head=1, word=8)
+    control(a, "radio", "Head 2 referent").click()  # which stays, whatever is typed
     yield widget, a
     control(a, "checkbox", "Projector size").uncheck()
     control(a, "button", "Reset").click()
@@ -339,6 +348,7 @@ def b(host):
     """Show two layers of four heads: layer 2, head 3, word 1 at first."""
     b = host.show(Explorer(layered, LAYERED, layer=1, head=2, word=1))
     check(b, layered(LAYERED), layer=1, head=2, word=1)
+    control(b, "radio", "Layer 2, head 3 three").click()  # which stays
     yield b
     control(b, "checkbox", "Projector size").uncheck()
     control(b, "button", "Reset").click()
@@ -508,7 +518,7 @@ def test_focus_stays_on_the_heads_when_they_are_drawn_anew(page, b):
     until(check, b, layered("one two"), layer=1, head=2, word=1)
     assert b.get_by_role("radio").nth(6).evaluate("n => n === document.activeElement")
     page.keyboard.press("ArrowLeft")
-    until(check, b, layered("one two"), layer=1, head=1, word=1)
+    until(check, b, layered("one two"), layer=1, head=1)
 
 
 def test_word_by_click_and_list(a):
@@ -659,7 +669,7 @@ def test_who_looks_at_words_of_another_sentence(host, width, sentence):
 
 def test_a_column_of_a_difference(b):
     maps = layered(LAYERED)
-    control(b, "combobox", "Minus").select_option("0")
+    control(b, "combobox", MINUS).select_option("0")
     control(b, "combobox", "Look").select_option("column")
     values = (maps.weights[1, 2] - maps.weights[1, 0])[:, 1]
     numbers = b.locator(".mha-number").all_text_contents()
@@ -731,13 +741,13 @@ def test_lines_of_all_heads_in_their_colours(page, b):
     assert drawn_heads(b) == {}
     assert b.locator(".mha-words").text_content().endswith(": none is drawn.")
     control(b, "checkbox", "2 two").check()
-    control(b, "combobox", "Minus").select_option("0")  # one difference, no heads
+    control(b, "combobox", MINUS).select_option("0")  # one difference, no heads
     assert (
         not group.is_visible()
         and not control(b, "checkbox", "Lines of all heads").is_visible()
     )
     assert len({color for color in drawn_heads(b)}) == 2
-    control(b, "combobox", "Minus").select_option("-1")
+    control(b, "combobox", MINUS).select_option("-1")
     control(b, "checkbox", "Lines of all heads").uncheck()
     three = layered("one two three")
     check(b, three, head=2, word=worth_seeing(three, 2))
@@ -855,13 +865,30 @@ def test_names_of_what_makes_a_score_are_text(page, host):
 
 
 def test_minus_another_head(a, b):
-    control(a, "combobox", "Minus").select_option("3 word before")
+    control(a, "combobox", MINUS).select_option("3 word before")
     check(a, attend(SENTENCE), head=1, word=8, minus=2)
-    control(b, "combobox", "Minus").select_option("1 one")
+    control(b, "combobox", MINUS).select_option("1 one")
     control(b, "combobox", "Layer").select_option("1")
     check(b, layered(LAYERED), layer=0, head=2, word=1, minus=0)
-    control(b, "combobox", "Minus").select_option("none")
+    control(b, "combobox", MINUS).select_option("none")
     check(b, layered(LAYERED), layer=0, head=2, word=1)
+
+
+def test_a_head_is_not_compared_with_itself(a):
+    minus, heads = control(a, "combobox", MINUS), ["1 subject", "2 referent"]
+    heads.append("3 word before")
+
+    def offered():
+        return minus.locator("option:enabled:not([hidden])").all_text_contents()
+
+    assert offered() == ["none", heads[0], heads[2]]
+    minus.select_option("1 subject")
+    control(a, "radio", "Head 1 subject").click()
+    check(a, attend(SENTENCE), head=0, word=8)
+    assert offered() == ["none", *heads[1:]]
+    control(a, "radio", "Head 3 word before").click()
+    check(a, attend(SENTENCE), head=2, word=8, minus=0)
+    assert offered() == ["none", *heads[:2]]
 
 
 WATCH = """root => {
@@ -912,7 +939,7 @@ def test_a_cell_is_pointed_at_until_there_is_another_picture(host):
 def test_python_and_page_agree(page, shown):
     widget, a = shown
     control(a, "combobox", "Head").select_option("0")
-    control(a, "combobox", "Minus").select_option("2")
+    control(a, "combobox", MINUS).select_option("2")
     control(a, "combobox", "Word").select_option("4")
     chosen = [0, 2, 4]
     until_python(page, lambda: [widget.head, widget.compare, widget.word] == chosen)
@@ -1074,6 +1101,7 @@ def test_right_to_left_text_runs_leftward(b, sentence):
 def test_a_word_stays_chosen_where_it_is_in_the_sentence(host):
     widget = Explorer(attend, SENTENCE, head=1, word=8)
     a = host.show(widget)
+    control(a, "radio", "Head 2 referent").click()
     for sentence in (
         "It was tired because it slept",
         "The dog saw the bird because it was old",
@@ -1088,6 +1116,67 @@ def test_a_word_stays_chosen_where_it_is_in_the_sentence(host):
     control(a, "combobox", "Word").select_option("5 dog")
     sentence_box(a).fill("The quick dog")
     until(check, a, attend("The quick dog"), head=1, word=3)
+
+
+HARVARD = (  # list 1 of the Harvard sentences, IEEE 1969: not chosen by us
+    "The birch canoe slid on the smooth planks.",
+    "Glue the sheet to the dark blue background.",
+    "It's easy to tell the depth of a well.",
+    "These days a chicken leg is a rare dish.",
+    "Rice is often served in round bowls.",
+    "The juice of lemons makes fine punch.",
+    "The box was thrown beside the parked truck.",
+    "The hogs were fed chopped corn and garbage.",
+    "Four hours of steady work faced us.",
+    "A large size in stockings is hard to sell.",
+)
+
+
+def test_ten_sentences_all_have_a_first_picture_worth_a_look(host):
+    """And a sentence with a pronoun has the head again that was there at first."""
+    widget = Explorer(attend, SENTENCE, head=1, word=8)
+    a = host.show(widget)
+    seen = []
+    for sentence in HARVARD:
+        maps = attend(sentence)
+        head = 0 if maps.weights[0, 0, 1:, 1:].max() > 0.3 else 2
+        sentence_box(a).fill(sentence)
+        until(check, a, maps, head=head)
+        until_python(host.page, lambda head=head: widget.head == head)
+        seen.append(head)
+    assert seen.count(0) == 8
+    pronoun = "The dogs were tired because they ran"
+    sentence_box(a).fill(pronoun)
+    until(check, a, attend(pronoun), head=1)
+    control(a, "button", "Reset").click()
+    until(check, a, attend(SENTENCE), head=1, word=8)
+
+
+@pytest.mark.parametrize(
+    "choose, head",
+    [("click", 1), ("click again", 0), ("list", 1), ("compare", 0), ("Python", 1)],
+)
+def test_a_chosen_head_stays_in_another_sentence(host, choose, head):
+    widget = Explorer(attend, SENTENCE, head=0, word=8)
+    a = host.show(widget)
+    minus = control(a, "combobox", MINUS)
+    if choose == "list":
+        control(a, "combobox", "Head").select_option("1")
+    elif choose == "compare":
+        minus.select_option("1")
+        minus.select_option("none")
+    elif choose == "Python":
+        widget.head = 1
+    else:
+        a.get_by_role("radio").nth(head).click()
+    sentence = HARVARD[1 - head]  # in which this head has nothing to find
+    sentence_box(a).fill(sentence)
+    until(check, a, attend(sentence), head=head)
+    assert "hardly look at others; head" in a.locator(".mha-words").text_content()
+    control(a, "button", "Reset").click()
+    until(check, a, attend(SENTENCE), head=0, word=8)
+    sentence_box(a).fill(HARVARD[1])
+    until(check, a, attend(HARVARD[1]), head=2)
 
 
 @pytest.mark.parametrize("layer, head", [(0, 1), (1, 3)])
@@ -1142,7 +1231,7 @@ def violations(page, where: str = ".mha-explorer") -> list:
 def test_axe_finds_no_violation(page, a, b):
     assert violations(page) == []
     sentence_box(a).fill("")
-    control(a, "combobox", "Minus").select_option("0")
+    control(a, "combobox", MINUS).select_option("0")
     control(a, "checkbox", "Projector size").check()
     until_message(a, "no word")
     control(a, "combobox", "Look").select_option("column")
@@ -1215,12 +1304,12 @@ MANY = ["Look", "Lines of all heads"]
         (
             attend,
             {"sentence": SENTENCE, "head": 1, "word": 8},
-            ["Head", "Minus", "Word", *OF_ATTEND, *MANY, "it", "Head 2 referent"],
+            ["Head", MINUS, "Word", *OF_ATTEND, *MANY, "it", "Head 2 referent"],
         ),
         (
             layered,
             {"layer": 1, "head": 2, "word": 0},
-            ["Layer", "Head", "Minus", "Word", *MANY, "The", "Layer 2, head 3 three"],
+            ["Layer", "Head", MINUS, "Word", *MANY, "The", "Layer 2, head 3 three"],
         ),
         (
             alone,
@@ -1246,7 +1335,7 @@ def test_tab_goes_through_labelled_controls_in_order(host, source, chosen, names
         )
         page.keyboard.press("Tab")
     assert seen == names
-    for name in {"Layer", "Head", "Minus", *MANY, *OF_ATTEND} - set(names):
+    for name in {"Layer", "Head", MINUS, *MANY, *OF_ATTEND} - set(names):
         assert not explorer.get_by_label(name, exact=True).is_visible()
 
 
@@ -1262,7 +1351,7 @@ def test_controls_follow_the_source(host):
     control(d, "radio", "Layer 3, head 1").click()
     check(d, alone("A dog", 3), layer=2)
     assert control(d, "combobox", "Layer").is_visible()
-    for name in ("Head", "Minus"):
+    for name in ("Head", MINUS):
         assert not d.get_by_label(name, exact=True).is_visible()
 
 

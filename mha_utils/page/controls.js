@@ -14,7 +14,7 @@ export function makeControls({ examples, ask, pick, pickLine }) {
   const offered = labelled("Examples", others, "mha-examples");
   display(offered, examples.length);
   others.addEventListener("input", () => { if (others.value) say(others.value); });
-  const titles = { layer: "Layer", head: "Head", compare: "Minus", word: "Word" };
+  const titles = { layer: "Layer", head: "Head", compare: "minus head", word: "Word" };
   const selects = Object.entries(titles).map(([name, text]) => {
     const select = make("select");
     select.addEventListener("input", () => {
@@ -24,6 +24,7 @@ export function makeControls({ examples, ask, pick, pickLine }) {
     });
     return { name, select, label: labelled(text, select) };
   });
+  const [layer, head, compare, word] = selects;
   const switches = ["causal", "special"].map((name) => {
     const box = make("input", { type: "checkbox" });
     box.addEventListener("input", ask);
@@ -45,7 +46,9 @@ export function makeControls({ examples, ask, pick, pickLine }) {
   const temperature = make("span", {}, labelled("Temperature", slider), degree);
   const node = make("div", { class: "mha-bar" },
     labelled("Sentence", sentence, "mha-sentence"), offered,
-    ...[...pages, ...selects, ...switches].map(({ label }) => label), temperature);
+    ...pages.map(({ label }) => label), layer.label,
+    make("span", { class: "mha-pair" }, head.label, compare.label), word.label,
+    ...switches.map(({ label }) => label), temperature);
 
   const showDegree = () => { degree.textContent = Number(slider.value).toFixed(1); };
   sentence.addEventListener("input", (event) => { if (!event.isComposing) ask(); });
@@ -113,6 +116,9 @@ export function makeControls({ examples, ask, pick, pickLine }) {
     if (differ(before, scene, "maps", "choice", "view"))
       for (const { name, select } of selects)
         select.value = name === "word" && view.byKey ? view.key : choice[name];
+    if (differ(before, scene, "maps", "choice"))
+      for (const option of compare.select.options)
+        option.hidden = option.disabled = Number(option.value) === choice.head;
   }
   return { node, draw, showInputs, say, news };
 }

@@ -37,7 +37,7 @@
 // most often they are the same words.
 
 import {
-  areSame, choose, FIRST_VIEW, lineOf, mostly, placeOf, readPicture, sayLine,
+  areSame, choose, FIRST_VIEW, lineOf, lookFor, mostly, placeOf, readPicture, sayLine,
   sayResting, sayWhy, valuesOf,
 } from "./reading.js";
 import { differ, display, FONT, layout, make, measure, readColors } from "./paper.js";
@@ -85,7 +85,7 @@ function render({ model, el }) {
   const choices = shareChoice({ model, chosen });
   const point = (cell) => show({ cell });
   const news = () => controls.news(scene.maps.inputs);
-  const examples = model.get("examples");
+  const examples = model.get("examples"), initial = model.get("initial");
   const controls = makeControls({
     examples, ask: () => questions.ask(), pick, pickLine,
   });
@@ -121,11 +121,13 @@ function render({ model, el }) {
     for (const part of withWords) part.draw(scene, before);
   }
   let wanted; // the word that was asked for, to find it again in another sentence
+  let hasChosen = false; // a head, which then stays
   const within = (word, { first }) => (word < 0 ? -1 : word - first[0]); // a window
   function chosen() {
     const { maps } = scene;
     if (!maps?.nq) return;
     const asked = choices.read();
+    hasChosen ||= differ(scene.choice, asked, "layer", "head");
     asked.word = within(asked.word, maps);
     wanted = maps.words[asked.word];
     show({ choice: choose(asked, maps) });
@@ -136,6 +138,7 @@ function render({ model, el }) {
   }
   function pick({ word, ...changes }, view) { // two changes, drawn once
     if (view) change(view);
+    hasChosen ||= Object.keys(changes).length > 0;
     if (word !== undefined) changes.word = word + scene.maps.first[0];
     choices.pick(changes);
   }
@@ -175,15 +178,21 @@ function render({ model, el }) {
       model.set("shown", true);
       return model.save_changes();
     }
-    const maps = readPicture(picture), asked = choices.read(), { word } = asked;
-    asked.word = within(word, maps);
+    const maps = readPicture(picture), before = choices.read();
+    let asked = { ...before, word: within(before.word, maps) };
     wanted ??= maps.words[asked.word];
     if (wanted !== undefined) asked.word = placeOf(wanted, asked.word, maps);
+    if (!hasChosen && scene.maps && scene.maps.words.join() !== maps.words.join())
+      asked = lookFor({ ...asked, layer: initial.layer, head: initial.head }, maps);
     if (!edited) controls.showInputs(maps.inputs);
     const choice = choose(asked, maps), view = { ...scene.view, key: keyIn(maps, choice) };
     show({ maps, choice, view, cell: null, place: arranged(maps) });
     root.dataset.number = maps.number;
-    if (asked.word >= 0 && asked.word !== within(word, maps)) pick({ word: asked.word });
+    const { layer, head } = asked, word = asked.word < 0 ? -1 : asked.word + maps.first[0];
+    if (!differ(before, { layer, head, word }, "layer", "head", "word")) return;
+    const wishes = [wanted, hasChosen]; // the reader's, who has not chosen this
+    choices.pick({ layer, head, word });
+    [wanted, hasChosen] = wishes;
   }
   function resize() {
     if (scene.maps?.nq) show({ place: arranged(scene.maps) });
@@ -198,10 +207,12 @@ function render({ model, el }) {
     model.save_changes();
   }
   function reset() {
-    const { layer, head, word, compare, ...inputs } = model.get("initial");
+    const { layer, head, word, compare, ...inputs } = initial;
     controls.showInputs(inputs);
     change(FIRST_VIEW);
     choices.pick({ layer, head, word, compare });
+    if (news().length) wanted = undefined; // the word has its place in what is asked for
+    hasChosen = false;
     questions.ask();
   }
 

@@ -12,8 +12,9 @@ export const digits = (value, places = 3) =>
 export const plain = (text) =>
   text.replace(/[\0-\x08\x0b-\x1f\x7f\ufffe\uffff\u202a-\u202e\u2066-\u2069]/g, "�");
 const isolate = (word) => `“\u2068${word}\u2069”`; // a word keeps its own direction
-// A token that a model puts in front, such as <s> or [CLS], is no word of the sentence.
-const isWord = (token) => !/^(<.*>|\[.*\])$/.test(token);
+// A token that a model puts in front, such as <s> or [CLS], is no word of the sentence,
+// and neither is a comma.
+const isWord = (token) => !/^(<.*>|\[.*\]|\p{P}+)$/u.test(token);
 const readsLeftward = (words) =>
   /^\P{L}*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}]/u.test(
     words.filter(isWord).join(" "),
@@ -63,6 +64,7 @@ export function choose({ layer, head, compare, word }, maps) {
     head: between(0, head, numHeads - 1),
     compare: between(-1, compare, numHeads - 1), // -1: with none
   };
+  if (choice.compare === choice.head) choice.compare = -1; // nothing would be left
   return { ...choice, word: word < 0 || word >= nq ? worthSeeing(maps, choice) : word };
 }
 
@@ -78,13 +80,28 @@ function worthSeeing(maps, choice) { // the word that gives most
   return given.indexOf(Math.max(...given));
 }
 
-// Where no word of the chosen head looks at another: a head of its layer with most.
-export function sayResting({ maps, choice }) {
-  const most = (head) => Math.max(...givenAway(maps, { ...choice, head })), least = 0.05;
-  if (choice.compare >= 0 || most(choice.head) >= least) return "";
+// Where the words of the chosen head hardly look at others: the first head of its layer
+// in which they do, about as much as in any. Else -1.
+const LEAST = 0.3; // of a word's attention, to others
+function busier(maps, choice) {
+  const most = (head) => Math.max(...givenAway(maps, { ...choice, head }));
+  if (choice.compare >= 0 || most(choice.head) >= LEAST) return -1;
   const all = range(maps.numHeads).map(most), best = Math.max(...all);
-  return best < least ? "" : " Here no word of this head looks at another; " +
-    `head ${headName(maps, all.indexOf(best))} has more to see.`;
+  return best < LEAST ? -1 : all.findIndex((given) => given >= 0.95 * best);
+}
+export function sayResting({ maps, choice }) {
+  const head = busier(maps, choice);
+  return head < 0 ? "" : " Here the words of this head hardly look at others; " +
+    `head ${headName(maps, head)} has more to see.`;
+}
+
+// What is shown of another sentence until the reader chooses a head: what is asked for,
+// or a head with more to see, and there a word that looks at others.
+export function lookFor(asked, maps) {
+  const choice = choose(asked, maps), head = busier(maps, choice);
+  if (head < 0) return asked;
+  const given = givenAway(maps, { ...choice, head })[asked.word] ?? 0;
+  return { ...asked, head, word: given < LEAST ? -1 : asked.word };
 }
 
 export const areSame = ({ words, keys, first: [row, key] }) =>
