@@ -16,7 +16,8 @@ from mha_utils.explorer import Explorer
 from mha_utils.text import START
 from mha_utils.training import Trainer, Training
 
-_PAUSE = 0.25  # seconds from picture to picture
+_PAUSE = 0.25  # seconds from picture to picture, while it learns
+_FRAME = 0.2  # and while the film is played
 
 
 class FilmSlider(anywidget.AnyWidget):
@@ -220,7 +221,7 @@ class TrainingPanel(VBox):
         try:
             for place in range(begin if begin < last else 0, last):
                 self._film.value = place
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(_FRAME)
             self._film.value = last
         finally:
             self._playing, self._play.description = None, "Play the film"

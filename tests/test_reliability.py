@@ -153,8 +153,8 @@ def test_line_lost_for_a_moment(lab_server, opened):
     type_sentence(page, "The dog slept")
     until(says, page, "", "The dog slept", "<s> The dog slept")
     # JupyterLab tries again seven times, after waits that grow and are drawn at random;
-    # here after 0.5, 2, 5.5, 13, 28.5 and 60 seconds. Then it gives up.
-    page.evaluate("() => { Math.random = () => 0.5; }")
+    # here after 0.2, 0.8, 2.2, 5.2, 11.4 and 24 seconds. Then it gives up.
+    page.evaluate("() => { Math.random = () => 0.2; }")
     line.cut()
     type_sentence(page, "The dogs slept")
     until(says, page, "No answer yet", "The dogs slept", "<s> The dog slept")
