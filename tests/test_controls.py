@@ -125,12 +125,14 @@ def test_a_result_is_shown_when_asked_for():
 
 def test_an_answer_is_never_markup():
     answer = '</style><b>"yes" \\'
-    prediction = predict(answer, "no")
+    prediction = predict(answer, "größer")
     prediction.children[0].click()
     value = prediction.children[-1].value
     assert value.count("</style>") == 1
     assert r"\3c /style>\3c b>\"yes\" \\" in value  # inside the style
     assert "&lt;/style&gt;&lt;b&gt;" in value  # inside the text
+    prediction.children[1].click()
+    assert prediction.children[-1].value.count("größer") == 2
 
 
 def test_a_prediction_reads_without_a_kernel():
@@ -175,6 +177,7 @@ def test_sliders_have_names_ends_and_steps(box):
         ("a", -1, 4, 0.05),
         ("b", 0, 2, 0.02),
     ]
+    assert {s.style.description_width for s in box.children[2:]} == {"2.2ch"}
 
 
 def test_an_error_is_shown_below_the_last_good_picture(box):
@@ -195,6 +198,8 @@ def test_boxes_and_choices():
     box = play(draw, head_1=True, how=["zero", "mean"])
     boxes, choice = box.children[2:]
     assert boxes.children[0].description == "head 1"
+    assert boxes.layout.flex_flow == "wrap"
+    assert choice.style.description_width == "initial"  # nothing below it to fit to
     assert shown(box)[0] == "True zero"
     boxes.children[0].value = False
     choice.value = "mean"
