@@ -7,6 +7,7 @@ it must look at the right word. Where that is, nobody tells it: the loss sees co
 alone.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from copy import copy
 from typing import Any
@@ -188,7 +189,7 @@ class InkLayer:
             A ValueError, if a word was not in training. Its ``suggestion`` is a
             sentence like this one that can be read.
         """
-        tokens = [word.lower() for word in words(sentence) if word not in ".!?"]
+        tokens = [word.lower() for word in words(sentence) if not _is_mark(word)]
         if not tokens:
             raise ValueError("There is no word in this sentence. Type at least one.")
         unknown = [token for token in tokens if token not in NUMBER or token == PAD]
@@ -198,6 +199,11 @@ class InkLayer:
         weights = self._run(ids, np.zeros((*ids.shape, INK), np.float32))[-2]
         n = ids.shape[1]
         return AttentionMaps([START, *tokens], weights.reshape(self.num_heads, n, n))
+
+
+def _is_mark(word: str) -> bool:
+    """Whether a word is only punctuation, which the grammar does without."""
+    return all(unicodedata.category(sign).startswith("P") for sign in word)
 
 
 def _unknown_words(unknown: list[str], sentence: str) -> Exception:

@@ -1,5 +1,6 @@
 """The words that trained heads know, and a sentence of these for one with others."""
 
+import re
 from collections.abc import Sequence
 
 from mha_utils.grammar import (
@@ -8,14 +9,12 @@ from mha_utils.grammar import (
     ALONE,
     CONJUNCTIONS,
     NOUNS,
-    NUMBER,
-    PAD,
     POSTURES,
     PREPOSITIONS,
     WITH_OBJECT,
 )
 from mha_utils.sentences import LEXICON, readings
-from mha_utils.text import START, words
+from mha_utils.text import words
 
 
 def known_words() -> dict[str, tuple[str, ...]]:
@@ -62,19 +61,20 @@ def suggest(sentence: str) -> str:
 
     A word that the grammar lacks gives way to one of its kind, by the lexicon of
     `sentences`: a noun of the same number and pronoun, a verb that agrees. What the
-    grammar has no place for, such as "can" or "very", is left out.
+    grammar has no place for, such as "can", "very" or a second noun, is left out.
 
     Examples
     --------
     >>> suggest("A woman will eat my soup because she is ready.")
-    'the girl eats the mat because she is old'
+    'the girl sees the mat because she is old'
     """
-    tokens = [token for token in words(sentence) if any(map(str.isalpha, token))]
+    whole = re.sub(r"(?i)\b(he|she|it|that|there)['\u2019]s\b", r"\1 is", sentence)
+    tokens = [token for token in words(whole) if any(map(str.isalpha, token))]
     kinds = [set(reading.split()) for reading in readings(tokens, LEXICON)]
     draft = _Draft()
     for i, token in enumerate(tokens):
         draft.add(token.lower(), kinds[i], kinds[i + 1 :])
-    return " ".join(draft.words)
+    return draft.finish()
 
 
 _INSTEAD = {
@@ -89,6 +89,38 @@ _HELPERS = frozenset(
 _JOINTS = frozenset("and but or if so although though before after until since".split())
 _BE = ("is", "are", "was", "were")
 _BEFORE_VERBS = ("to", "have", "has", "had", *_BE)
+_PARTS = {
+    "the": ("the",),
+    "adjective": ADJECTIVES,
+    "noun": tuple(n + s for nouns in NOUNS.values() for n in nouns for s in ("", "s")),
+    "pronoun": ("he", "she", "it", "they", "him", "her", "them"),
+    "be": _BE,
+    "verb": tuple(verb + s for verb in WITH_OBJECT for s in ("", "s")),
+    "verb alone": (*POSTURES, *(verb + s for verb in ALONE for s in ("", "s"))),
+    "adverb": ADVERBS,
+    "preposition": (*PREPOSITIONS, "on"),
+    "conjunction": CONJUNCTIONS,
+    "that": ("that",),
+}
+_PART = {word: part for part, of_them in _PARTS.items() for word in of_them}
+_PHRASE = {"the", "adjective", "noun", "pronoun"}
+_VERBS = {"be", "verb", "verb alone"}
+_GO_ON = {"preposition", "conjunction", "adverb"}
+_AFTER = {  # what may follow
+    "": _PHRASE | _GO_ON | _VERBS,
+    "the": {"adjective", "noun"},
+    "adjective": {"adjective", "noun"},
+    "predicate": _GO_ON | {"noun"},  # an adjective behind "is"
+    "noun": _GO_ON | _VERBS | {"that"},
+    "pronoun": _GO_ON | _VERBS,
+    "verb": _PHRASE | _GO_ON | _VERBS,
+    "verb alone": _GO_ON | _VERBS,
+    "be": _PHRASE | {"adverb", "preposition"},
+    "adverb": _PHRASE | _VERBS | {"preposition", "conjunction"},
+    "preposition": _PHRASE,
+    "conjunction": _PHRASE | _GO_ON,
+    "that": _PHRASE | _VERBS | {"adverb"},
+}
 
 
 class _Draft:
@@ -96,6 +128,10 @@ class _Draft:
 
     def __init__(self) -> None:
         self.words: list[str] = []
+        self._parts = [""]  # of speech, of these words
+        self._verbs = 1  # that may still come
+        self._skips = False  # a phrase for which there is no place
+        self._agrees = True  # whether verbs still have the subjects that they had
         self._plural = self._helped = False  # helped: after "can", which is left out
         self._chosen: dict[str, str] = {}  # the same word always gives way to the same
 
@@ -104,32 +140,76 @@ class _Draft:
 
         `kind` and `rest` are the features of the word and of those that follow.
         """
-        last = self.words[-1] if self.words else ""
-        if word not in LEXICON and last in ("the", *ADJECTIVES):
-            kind = {"noun", "singular", "animate", "it"}  # by its place
-        new = self._instead(word, kind, rest, last)
+        if self._parts[-1] in ("the", "adjective", "preposition"):  # by its place
+            if word not in LEXICON:
+                kind = {"noun", "singular", "animate", "it"}
+            elif "verb" in kind or not kind:
+                kind = {"noun", "plural" if word.endswith("s") else "singular"}
+        new = self._instead(word, kind, rest)
         self._helped = new == "" and (self._helped or _helps(word, rest))
-        if not new or new == last == "the" or {new, last} <= {*PREPOSITIONS, "on"}:
+        if not new or not self._fits(_PART[new]):
+            if new == "the":
+                self._skips, self._agrees = True, False
             return
-        is_noun = "noun" in kind
-        if is_noun and new != word and last not in ("the", *ADJECTIVES):
-            self.words.append("the")
+        part, is_noun = _PART[new], "noun" in kind
+        if part in _VERBS and not self.words:  # "Open the door"
+            self._put("they")
+            self._plural = True
+            new = self._verb(word, rest[0] if rest else set())
+        if part == "adjective" and self._parts[-1] in ("be", "adverb"):
+            part = "predicate"
+        elif (part == "adjective" or (is_noun and new != word)) and (
+            self._parts[-1] not in ("the", "adjective", "predicate")
+        ):
+            self._put("the")
         if (is_noun or "subject" in kind) and not self._of_a_preposition():
             self._plural = "singular" not in kind
-        self.words.append(new)
+        self._put(new, part)
 
-    def _instead(
-        self, word: str, kind: set[str], rest: list[set[str]], last: str
-    ) -> str:
+    def finish(self) -> str:
+        """Return the sentence, without what leads to nothing at its end."""
+        if "conjunction" in self._parts[2:]:  # with a clause that has no verb
+            last = len(self._parts) - 1 - self._parts[::-1].index("conjunction")
+            if not _VERBS & {*self._parts[last:]}:
+                del self._parts[last:], self.words[last - 1 :]
+        leads = {"the", "adjective", "preposition", "conjunction", "that", "be"}
+        while self._parts[-1] in leads:
+            self._parts.pop()
+            self.words.pop()
+        return " ".join(self.words)
+
+    def _put(self, word: str, part: str = "") -> None:
+        self._skips = False
+        self.words.append(word)
+        self._parts.append(part or _PART[word])
+        if self._parts[-1] in _VERBS:
+            self._verbs -= 1
+        elif self._parts[-1] in ("conjunction", "that"):
+            self._verbs += 1
+
+    def _fits(self, part: str) -> bool:
+        """Whether the grammar has a place for such a word now."""
+        if part in _VERBS and not self._verbs:
+            return False
+        if self._skips and part in ("adjective", "noun"):
+            return False
+        # "Near the dogs the cat rests", "because the cat rests it is tired"
+        begins = self._parts[1:2] in (["preposition"], ["conjunction"])
+        if begins and self._verbs and part in ("the", "pronoun"):
+            return self._parts[-1] not in ("the", "adjective", "be")
+        return part in _AFTER[self._parts[-1]]
+
+    def _instead(self, word: str, kind: set[str], rest: list[set[str]]) -> str:
         after = rest[0] if rest else set()
         if _helps(word, rest):
             return ""
         if word in _INSTEAD:
             return _INSTEAD[word]
-        if word in NUMBER and word not in (START, PAD) and not self._helped:
+        agrees = self._agrees or _PART.get(word) not in _VERBS
+        if word in _PART and agrees and not self._helped:
             return word
         if "verb" in kind:
-            return self._verb(word, after, last)
+            return self._verb(word, after)
         if "noun" in kind:
             nouns = NOUNS[_stands_for(word, kind)]
             ending = "" if "singular" in kind else "s"
@@ -139,7 +219,8 @@ class _Draft:
         if word in _JOINTS:
             if not self.words:
                 return "when"
-            two = set(self.words) & _VERBS and any("verb" in kind for kind in rest)
+            two = not self._verbs and any("verb" in kind for kind in rest)
+            self._agrees = False  # two subjects become one
             return "while" if two else "near"
         if "preposition" in kind:
             return "near"
@@ -147,15 +228,16 @@ class _Draft:
             return self._choose(word, ADVERBS)
         return "the" if "determiner" in kind else ""
 
-    def _verb(self, word: str, after: set[str], last: str) -> str:
-        """Make a verb agree; behind a verb stands no other."""
-        if word in ("am", "be", "been", "being"):
+    def _verb(self, word: str, after: set[str]) -> str:
+        """Make a verb agree."""
+        if word in ("am", "be", "been", "being", "is", "are"):
             return _BE[self._plural]
-        if last in _VERBS:
-            return ""
+        if word in ("was", "were", *POSTURES):
+            return _BE[2 + self._plural] if word in _BE else word
         objects = {"determiner", "noun", "pronoun", "adjective"} & after
-        stem = word if word in _VERBS else word.removesuffix("ing").removesuffix("ed")
-        same = [verb for verb in ALONE + WITH_OBJECT if stem in (verb, verb + "s")]
+        stem = word if word in _PART else word.removesuffix("ing").removesuffix("ed")
+        fitting = WITH_OBJECT if objects else ALONE + WITH_OBJECT
+        same = [verb for verb in fitting if stem in (verb, verb + "s")]
         verb = (same or [self._choose(word, WITH_OBJECT if objects else ALONE)])[0]
         return verb + "s" * (not self._plural)
 
@@ -167,21 +249,15 @@ class _Draft:
 
     def _of_a_preposition(self) -> bool:
         """Whether a noun that is added now hangs on a preposition."""
-        for word in reversed(self.words):
-            if word not in ("the", *ADJECTIVES):
-                return word in (*PREPOSITIONS, "on")
-        return False
-
-
-_VERBS = frozenset(
-    (*_BE, *POSTURES, *(v + s for v in ALONE + WITH_OBJECT for s in ("", "s")))
-)
+        before = [part for part in self._parts if part not in ("the", "adjective")]
+        return before[-1] == "preposition"
 
 
 def _helps(word: str, rest: list[set[str]]) -> bool:
     """Whether a word only helps a verb that follows: the grammar has no such words."""
-    before_a_verb = bool(rest) and "verb" in rest[0] and word in _BEFORE_VERBS
-    return word in _HELPERS or before_a_verb
+    verbs = ["verb" in kind for kind in rest[:2]]
+    before_a_verb = verbs[:1] == [True] or (verbs == [False, True] and not rest[0])
+    return word in _HELPERS or (word in _BEFORE_VERBS and before_a_verb)
 
 
 def _stands_for(word: str, kind: set[str]) -> str:

@@ -361,6 +361,10 @@ def test_maps_of_a_sentence(trained):
         ("", "no word"),
         ("!?", "no word"),
         ("The wug sat", "Not in the grammar: wug"),
+        (
+            "A cat, (the \u201cwug\u201d): sat \u2013 \U0001f600!",
+            "grammar: a, wug, \U0001f600. These",
+        ),
         ("<pad> sat", "Not in the grammar"),
     ],
 )

@@ -1,5 +1,7 @@
 """The words that trained heads know, and the sentences that are suggested."""
 
+import re
+
 import pytest
 from hypothesis import given
 from test_lexicon import ORDINARY
@@ -37,6 +39,28 @@ SUGGESTED = {
     "The cat sat on the mat because it was tired": (
         "the cat sat on the mat because it was tired"
     ),
+    # List 1 of the Harvard sentences, IEEE 1969
+    "The birch canoe slid on the smooth planks.": (
+        "the mat sleeps on the old mats"  # of two nouns in a row there is one
+    ),
+    "Glue the sheet to the dark blue background.": (
+        "they see the mat near the old small chair"
+    ),
+    "It's easy to tell the depth of a well.": "it is old near the chair",
+    "These days a chicken leg is a rare dish.": "the mats are the old chair",
+    "Rice is often served in round bowls.": "the mat sleeps near the mats",
+    "The juice of lemons makes fine punch.": (
+        "the mat near the mats sees the old chair"
+    ),
+    "The box was thrown beside the parked truck.": (
+        "the mat sleeps beside the old chair"
+    ),
+    "The hogs were fed chopped corn and garbage.": "the mats sleep near the chair",
+    "Four hours of steady work faced us.": "the mats near the old mat sleep",
+    "A large size in stockings is hard to sell.": "the old mat near the cat is small",
+    "The boy and the wug run": "the boy near the cat runs",
+    "She can not fly and catch it.": "she sleeps",
+    "The woman rests behind the": "the girl rests",
     "wug": "",
     "": "",
 }
@@ -57,6 +81,7 @@ def test_sentences_of_the_grammar_stay_as_they_are():
 def test_what_is_suggested_can_be_read(text):
     suggestion = suggest(text)
     assert set(suggestion.split()) <= set(NUMBER) - {START, PAD}
+    assert not re.search(r"\b(the|near|on)( the)?( near| on|$)", suggestion)
     if suggestion:
         assert LAYER.attend(suggestion).tokens == [START, *suggestion.split()]
 
@@ -68,7 +93,7 @@ def test_ordinary_sentences_are_read_at_a_click():
         except UnknownWordsError as error:
             assert str(error).startswith("Not in the grammar: ")
             assert str(error).endswith(f"With known words: {error.suggestion}")
-            assert len(error.suggestion.split()) >= 3
+            assert len(error.suggestion.split()) >= 2
             LAYER.attend(error.suggestion)
 
 
