@@ -115,3 +115,8 @@ def test_a_lost_network_is_said_while_it_lasts(opened):
     says(page, "There is no network. What is open goes on.")
     page.context.set_offline(False)
     says(page)
+
+
+def test_no_network_is_said_from_the_beginning(opened):
+    page = opened("Object.defineProperty(navigator, 'onLine', { value: false })")
+    says(page, "Python is starting.", "There is no network.")

@@ -18,6 +18,7 @@ from browser import browse, need_browser
 from lessons import code_cells, shows_widget
 from refresh import NOTEBOOKS, ROOT
 from walk_site import (
+    READY,
     follow_links,
     inspect,
     keep_near,
@@ -113,6 +114,8 @@ def test_each_lesson_says_where_it_can_be_run(site, pages, path):
         f"../_sources/{name}",
     ):
         assert links.count(way) >= 1, way
+    page = (site / "notebooks" / f"{path.stem}.html").read_text("utf-8")
+    assert "git+https://github.com/somebody/fork" in page and "OWNER" not in page
     for copy in (f"_sources/{name}", f"lite/files/{name}"):
         assert (site / copy).read_bytes() == path.read_bytes()
 
@@ -186,6 +189,12 @@ def test_a_lesson_runs_in_the_browser_as_it_is_stored(playwright, address):
     with browse(playwright) as context:
         page = open_lesson(context, address, path.name)
         assert run_lesson(page, path) == []
+        context.set_offline(True)  # another lesson cannot be fetched
+        page.goto(f"{address}/lite/lab/index.html?path=notebooks/{NOTEBOOKS[0].name}")
+        assert page.get_by_role("heading").inner_text() == "There is no network"
+        context.set_offline(False)
+        page.get_by_role("link", name="Try again").click()
+        page.wait_for_function(READY)
 
 
 @pytest.mark.parametrize("most", [0.01, 0.02])

@@ -26,6 +26,7 @@ IN_PYTHON = {
     "play": "Its sliders and switches need Python: ",
     "check": "The checks need Python: ",
 }
+NO_NAME = "OWNER/NAME"  # stands in the lessons until they have an address
 project = "See multi-head attention work"
 html_title = project
 author = ""
@@ -99,7 +100,7 @@ def bring_to_life(app, page: str, content: list[str]) -> None:
             shown = [o for o in cell["outputs"] if o["output_type"] == "stream"]
             data = {"data": {"text/html": said}, "metadata": {}}
             cell["outputs"] = [*shown, {"output_type": "display_data", **data}]
-    content[0] = json.dumps(notebook)
+    content[0] = json.dumps(notebook).replace(NO_NAME, repository() or NO_NAME)
 
 
 def alive(page: str, cell: dict, saved: dict) -> str:

@@ -75,7 +75,11 @@ def add_lite(out: Path, course: Path, pyodide: Path) -> None:
     command += ["--lite-dir", folder, "--contents", course, "--output-dir", out]
     command += ["--no-sourcemaps", "--no-unused-shared-packages"]
     _run(*command, cwd=folder)
-    shutil.copy(Path(__file__).with_name("notice.js"), out)
+    here = Path(__file__).parent
+    shutil.copy(here / "notice.js", out)
+    worker = out / "service-worker.js"
+    first = (here / "no_network.js").read_text("utf-8")  # who listens first may answer
+    worker.write_text(first + worker.read_text("utf-8"), "utf-8")
     page = out / "lab" / "index.html"
     head, tag, rest = page.read_text("utf-8").partition("<head>")
     if not tag:

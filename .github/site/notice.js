@@ -102,10 +102,12 @@
                 "allow storage (cookies) for this site. If it does, download what you " +
                 "write (File > Download): it is gone when you close it.", ELSEWHERE);
         });
-        window.addEventListener("offline", function () {
-            say("offline", "There is no network. What is open goes on. Only what was " +
-                "not fetched yet is missing.");
-        });
+        function offline() {
+            say("offline", "There is no network. What is open goes on. Other lessons " +
+                "may be missing, and Python may not start, until it is back.");
+        }
+        if (navigator.onLine === false) offline();
+        window.addEventListener("offline", offline);
         window.addEventListener("online", function () { say("offline", ""); });
     }
 
