@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from itertools import combinations
 
 import matplotlib
 import numpy as np
@@ -269,6 +270,10 @@ def test_heads_do_not_overlap_and_stay_within_the_page(n, heads):
     for i, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[:i])
     assert picture.get_figwidth() <= 7.55
+    told = min(n, max(3, 36 // heads))  # rows a head, or the alt would have no end
+    assert [part.count(" gives ") for part in picture.alt.splitlines()] == [
+        told
+    ] * heads
 
 
 def test_where_words_do_not_fit_their_places_stand():
@@ -830,6 +835,16 @@ def test_figures_fit_the_page_and_their_text_is_large_and_inside(name, maps):
         box = text.get_window_extent()
         assert box.x0 >= 0 and box.y0 >= 0, text
         assert box.x1 <= pixels.shape[1] and box.y1 <= pixels.shape[0], text
+    level = [t for t in all_texts(picture) if t.get_visible() and not t.get_rotation()]
+    level = [text.get_window_extent() for text in level]
+    places = [ax.get_position() for ax in picture.axes]
+    for boxes in (level, places):
+        assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    if title := picture.get_suptitle():
+        (x,) = (
+            t.get_window_extent().x0 for t in picture.texts if title == t.get_text()
+        )
+        assert x < 0.2 * 144
     for ax in map_axes(picture):  # labels do not run into each other
         rows = [t.get_window_extent().y0 for t in ax.get_yticklabels() if t.get_text()]
         assert all(below - above <= -0.16 * 144 for above, below in zip(rows, rows[1:]))
