@@ -1241,15 +1241,16 @@ def test_axe_finds_no_violation(page, a, b):
 
 def test_the_chosen_head_is_marked_in_forced_colours(page, a):
     look = """root => [...root.querySelectorAll("[role=radio]")].map((node) => {
-        const { borderColor, outlineStyle } = getComputedStyle(node);
-        return [node.ariaChecked, borderColor, outlineStyle];
+        const { backgroundColor, borderColor, outlineStyle } = getComputedStyle(node);
+        return [node.ariaChecked, backgroundColor, borderColor, outlineStyle];
     })"""
     page.emulate_media(forced_colors="active")
     try:
         marked = {tuple(rest) for is_, *rest in a.evaluate(look) if is_ == "true"}
         others = {tuple(rest) for is_, *rest in a.evaluate(look) if is_ != "true"}
         assert len(marked) == len(others) == 1
-        assert marked != others and ("solid" in str(marked))
+        (looks,), (other,) = marked, others
+        assert all(one != another for one, another in zip(looks, other, strict=True))
         assert violations(page) == []
     finally:
         page.emulate_media(forced_colors="none")
