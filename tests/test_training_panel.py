@@ -299,15 +299,15 @@ def test_the_film_is_watched_in_one_row(panel):
         assert looks_at(panel) == row
 
 
-def test_a_chosen_head_shows_a_row_of_its_own(panel):
-    panel.training.steps = 10
-    panel.explorer.head = 0
-    rows = given(panel)[0, 0]
-    assert looks_at(panel)[:2] == (0, 0)
-    row = rows[panel.explorer.word]
-    assert row == rows.max() or row > 0.5
-    finish(panel)
-    assert looks_at(panel)[:2] == (0, 0)
+def test_a_chosen_head_shows_a_row_of_its_own():
+    shares, panel = two_words([[0.9, 0.1], [0.2, 0.8]])
+    assert looks_at(panel) == (0, 0, 0)
+    panel.explorer.head = 1
+    assert looks_at(panel) == (0, 1, 1)
+    for shares[1], row in ([0.9, 0.6], 1), ([0.3, 0.2], 0), ([0.1, 0.2], 1):
+        panel._show(panel.training.model, 1)
+        panel._look()
+        assert looks_at(panel) == (0, 1, row)  # though head 0 has more to see
 
 
 def test_a_chosen_word_stays(panel):
@@ -325,19 +325,25 @@ def test_a_word_let_go_gives_way(panel):
     assert panel.explorer.word >= 0
 
 
-def test_a_row_that_looks_stays_though_another_looks_more():
-    shares = np.array([0.6, 0.4])  # of the other word
+def two_words(shares):
+    """A panel of heads of two words, by what each word gives to the other, (h, 2)."""
+    shares = np.array(shares)
 
     def attend(sentence):
-        rows = np.where(np.eye(2), 1 - shares[:, None], shares[:, None])
-        return AttentionMaps(["a", "b"], rows[None, None])
+        to_other = shares[:, :, None]  # (h, 2, 1)
+        rows = np.where(np.eye(2), 1 - to_other, to_other)  # (h, 2, 2)
+        return AttentionMaps(["a", "b"], rows)
 
     model = SimpleNamespace(attend=attend, jobs=dict)
     training = SimpleNamespace(model=model, step=0, steps=1, losses=[])
-    panel = TrainingPanel(1, 0, "a b", training=lambda *of: training)
+    return shares, TrainingPanel(1, 0, "a b", training=lambda *of: training)
+
+
+def test_a_row_that_looks_stays_though_another_looks_more():
+    shares, panel = two_words([[0.6, 0.4]])
     rows = [panel.explorer.word]
-    for shares[:] in (0.55, 0.9), (0.45, 0.9):
-        panel._show(model, 1)
+    for shares[0] in (0.55, 0.9), (0.45, 0.9):
+        panel._show(panel.training.model, 1)
         panel._look()
         rows.append(panel.explorer.word)
     assert rows == [0, 0, 1]
