@@ -388,7 +388,14 @@ def test_training_is_watched_paused_and_resumed(run):
     assert slider.get_attribute("aria-valuetext") == "after 0 steps"
     slider.press("ArrowRight")
     cell.get_by_text("After 28 steps:").wait_for()
-    assert violations(run, ".widget-vbox:has(.mha-film)") == []
+    for theme, light in (("Dark", "false"), ("Light", "true")):
+        run.evaluate(
+            "(theme) => window.jupyterapp.commands.execute("
+            "'apputils:change-theme', { theme })",
+            f"JupyterLab {theme}",
+        )
+        run.locator(f"body[data-jp-theme-light='{light}']").wait_for(state="attached")
+        assert violations(run, ".widget-vbox:has(.mha-film)") == []
 
 
 ENDLESS = (
