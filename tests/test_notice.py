@@ -117,6 +117,21 @@ def test_a_lost_network_is_said_while_it_lasts(opened):
     says(page)
 
 
+@pytest.mark.parametrize(("width", "times"), [(390, 1), (1366, 0)])
+def test_on_a_phone_the_list_of_files_gives_way_once(opened, width, times):
+    page = opened()
+    page.set_viewport_size({"width": width, "height": 800})
+    page.evaluate(
+        """() => {
+            window.times = 0;
+            const shell = { currentWidget: {}, collapseLeft: () => (times += 1) };
+            window.jupyterapp = { shell };
+        }"""
+    )
+    page.wait_for_timeout(1600)
+    assert page.evaluate("times") == times and not page.errors
+
+
 def test_no_network_is_said_from_the_beginning(opened):
     page = opened("Object.defineProperty(navigator, 'onLine', { value: false })")
     says(page, "Python is starting.", "There is no network.")

@@ -72,8 +72,16 @@
         return status === "idle" || status === "busy";
     }
 
+    // On a phone the list of files leaves no room for a lesson.
+    function makeRoom() {
+        var shell = window.jupyterapp && window.jupyterapp.shell;
+        if (!shell || !shell.currentWidget || window.innerWidth > 600) return false;
+        shell.collapseLeft();
+        return true;
+    }
+
     function start() {
-        var lacks = tooOld(), begin = new Date(), late = false, wait;
+        var lacks = tooOld(), begin = new Date(), late = false, room = false, wait;
         bar.setAttribute("role", "status");
         bar.style.cssText =
             "position: fixed; bottom: 2em; left: 5%; right: 5%; z-index: 10001;" +
@@ -87,6 +95,7 @@
         }
         say("python", "Python is starting. The first time about 40 MB are fetched.");
         wait = setInterval(function () {
+            room = room || makeRoom();
             if (ready()) {
                 say("python", "");
                 clearInterval(wait);
@@ -99,8 +108,9 @@
         kept(function (keeps) {
             if (!keeps) say("kept", "This browser keeps nothing here: the window is " +
                 "private, or storage is full or forbidden. If the lesson does not open, " +
-                "allow storage (cookies) for this site. If it does, download what you " +
-                "write (File > Download): it is gone when you close it.", ELSEWHERE);
+                "make room or allow storage (cookies) for this site. If it does, " +
+                "download what you write (File > Download): it is gone when you close " +
+                "it.", ELSEWHERE);
         });
         function offline() {
             say("offline", "There is no network. What is open goes on. Other lessons " +
