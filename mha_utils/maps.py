@@ -126,6 +126,7 @@ def _need_maps(weights: NDArray, n_q: int, n_k: int) -> None:
         raise ValueError("weights holds NaN, infinity or no real numbers")
 
 
+@np.errstate(over="ignore")  # a sum that overflows is above 1, too
 def _need_shares(weights: NDArray) -> None:
     """Refuse what is no share of attention, and say where and probably why."""
     low = weights.min(axis=-1)  # (layers, h, n_q)
@@ -154,12 +155,13 @@ def _reasons(
             "why needs three things: queries, keys, names of their columns"
         )
     queries, keys, names = _layers(why[0]), _layers(why[1]), list(why[2])
-    (num_layers, h, n_q, n_k), d_k = weights.shape, queries.shape[-1]
+    num_layers, h, n_q, n_k = weights.shape
+    d_k = queries.shape[-1] if queries.ndim == 4 else "d_k"
     for what, array, n in (("queries", queries, n_q), ("keys", keys, n_k)):
         if array.shape != (num_layers, h, n, d_k):
             raise ValueError(
                 f"why: the {what} have shape {array.shape}; these maps need "
-                f"{(num_layers, h, n, d_k)}"
+                f"({num_layers}, {h}, {n}, {d_k})"
             )
         if array.dtype.kind != "f" or not np.isfinite(array).all():
             raise ValueError(f"why: the {what} hold NaN, infinity or no real numbers")
@@ -171,8 +173,12 @@ def _reasons(
     return queries, keys, tuple(tuple(map(str, own)) for own in names)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # an overflow is refused in words
 def _need_the_weights(queries: NDArray, keys: NDArray, weights: NDArray) -> None:
+    queries, keys = queries.astype(float), keys.astype(float)
     scores = queries @ keys.swapaxes(-1, -2) / np.sqrt(keys.shape[-1])
+    if not np.isfinite(scores).all():
+        raise ValueError("why: the product of queries and keys overflows")
     scores = np.where(weights > 0, scores, -np.inf)  # (num_layers, h, n_q, n_k)
     most = scores.max(axis=-1, keepdims=True)
     given = np.exp(scores - np.where(np.isfinite(most), most, 0))

@@ -270,6 +270,13 @@ def odd_maps(draw):
 
 def put_a_number(draw, given_):
     number, place = draw(odd_floats), draw(st.integers(0, 999))
+    why = given_["why"]
+    made = isinstance(why, tuple) and len(why) == 3 and why[0] is not None
+    if made and draw(st.booleans()):
+        queries, keys, names = why[0].copy(), why[1].copy(), why[2]
+        queries[..., 0] = keys[..., place % 2] = number
+        given_["why"] = queries, keys, names
+        return
     weights = given_["weights"]
     if isinstance(weights, np.ndarray) and weights.size and weights.dtype.kind == "f":
         weights = weights.astype(float)

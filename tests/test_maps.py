@@ -125,6 +125,9 @@ def test_what_is_no_share_is_named_with_its_row():
     rows[1, 2, 3] = 0.5
     with pytest.raises(ValueError, match=r"to 2\.00 in weights\[1, 2, 3\]; a row"):
         AttentionMaps(list("abcd"), rows)
+    rows[1, 2, 3] = 1e308
+    with pytest.raises(ValueError, match=r"add up to inf in weights\[1, 2, 3\]"):
+        AttentionMaps(list("abcd"), rows)
     rows[1, 2, 3] = [0, 0.2, 0, 0]  # where words are hidden
     AttentionMaps(list("abcd"), rows)
 
@@ -186,8 +189,13 @@ def test_what_makes_the_scores_is_kept():
             r"why: the queries have shape \(1, 2, 2, 4\)",
         ),
         ({"keys": np.zeros((2, 2, 3))}, r"the keys .*these maps need \(1, 2, 2, 4\)"),
+        (
+            {"queries": 1.0},
+            r"queries have shape \(\); these maps need \(1, 2, 3, d_k\)",
+        ),
         ({"keys": np.zeros((1, 2, 4))}, r"the keys have shape \(1, 1, 2, 4\)"),
         ({"queries": np.full((2, 3, 4), np.nan)}, "why: the queries hold NaN"),
+        ({"queries": np.full((2, 3, 4), 1.7e308)}, "why: the product .* overflows"),
         ({"names": list("abc")}, "why: 4 columns need 4 names"),
         ({"names": [list("abcd")]}, "why: 4 columns need 4 names"),
         ({"names": [list("abcd"), list("abc")]}, "why: 4 columns need 4 names"),
