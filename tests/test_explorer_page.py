@@ -638,6 +638,9 @@ def test_who_looks_at_a_word_by_click_and_keyboard(page, a, b):
     look.select_option("who looks at the word")
     sentence_box(b).fill("I looks at you")
     until(check_column, b, layered("I looks at you"), 1, head=1)
+    control(b, "combobox", "Word").select_option("1 I")
+    sentence_box(b).fill("I look at you")
+    until(check_column, b, layered("I look at you"), 0, head=1)
     sentence_box(b).fill("שלום לך")
     hebrew = layered("שלום לך")
     likely = int(hebrew.weights[0, 1, worth_seeing(hebrew, 1)].argmax())
@@ -835,6 +838,9 @@ def test_why_by_click_and_keyboard(page, a, b):
     for _ in range(3):
         a.locator(".mha-stage").press("ArrowUp")  # to the edge
     assert "“\u2068<s>\u2069” gives" in a.locator(".mha-words").text_content()
+    for _ in range(11):
+        a.locator(".mha-stage").press("ArrowDown")
+    assert "“\u2068tired\u2069” gives" in a.locator(".mha-words").text_content()
 
 
 def test_why_in_a_column_and_in_another_sentence(page, a):
