@@ -1556,11 +1556,13 @@ def test_a_window_of_large_maps_is_chosen(host):
     until(words, explorer, seen(0, 0), 10)
 
 
-def test_a_scrolled_map_keeps_the_chosen_row_in_view(host):
+@pytest.mark.parametrize("projector", [False, True], ids=["", "projector"])
+def test_a_scrolled_map_keeps_the_chosen_row_in_view(host, projector):
     host.page.set_viewport_size({"width": 925, "height": 400})
     sentence = " ".join(f"word{i}" for i in range(40))
     explorer = host.show(Explorer(layered, sentence))
     stage = explorer.locator(".mha-stage")
+    control(explorer, "checkbox", "Projector size").set_checked(projector)
     for word in (39, 0, 20):
         control(explorer, "combobox", "Word").select_option(str(word))
         row, box = explorer.evaluate(
