@@ -49,7 +49,9 @@ class InkLayer:
     ----------
     parameters : dict
         ``words`` (vocabulary, d), ``inks`` (3, d), ``w_q`` (d, h*d_k), ``w_k``, ``w_v``
-        (d, g*d_k), all heads side by side, and ``w_o`` (h*d_v, 9), all float32.
+        (d, g*d_k), all heads side by side, and ``w_o`` (h*d_v, 9). All are float64: in
+        float32 each kind of processor ends training with other heads, because what is
+        rounded in another order grows from step to step.
 
     Raises
     ------
@@ -68,7 +70,7 @@ class InkLayer:
         self.num_heads, self.num_kv_heads = num_heads, num_kv_heads
         width = d // num_heads * num_kv_heads  # g*d_k
         self.parameters = {
-            name: (rng.normal(size=shape) / np.sqrt(width)).astype(np.float32)
+            name: rng.normal(size=shape) / np.sqrt(width)
             for name, shape, width in (
                 ("words", (len(NUMBER), d), 1),
                 ("inks", (INK, d), 1),
@@ -109,8 +111,7 @@ class InkLayer:
     def _run(self, ids: NDArray, inks: NDArray) -> tuple[NDArray, ...]:
         """Compute all up to W_O and keep nothing: others may look during training."""
         p, (b, n) = self.parameters, ids.shape
-        place = positions(n, D_MODEL).astype(p["words"].dtype)  # (n, d)
-        x = p["words"][ids] + inks @ p["inks"] + place  # (b, n, d)
+        x = p["words"][ids] + inks @ p["inks"] + positions(n, D_MODEL)  # (b, n, d)
         q = self._in_groups(split_heads(x @ p["w_q"], self.num_heads))
         k, v = (  # (b, g, n, d_k)
             split_heads(x @ p[w], self.num_kv_heads) for w in ("w_k", "w_v")
@@ -149,8 +150,8 @@ class InkLayer:
             gradient[name] = sum_of_products(x, d_flat)  # (d, h*d_k)
             d_x += d_flat @ p[name].T
         gradient["inks"] = sum_of_products(inks, d_x)  # (3, d)
-        is_word = np.eye(len(p["words"]), dtype=x.dtype)[ids]  # (b, n, vocabulary)
-        gradient["words"] = sum_of_products(is_word, d_x)  # (vocabulary, d)
+        gradient["words"] = np.zeros_like(p["words"])  # (vocabulary, d)
+        np.add.at(gradient["words"], ids, d_x)
         return gradient
 
     def contributions(self, ids: NDArray, inks: NDArray) -> NDArray:
@@ -168,7 +169,7 @@ class InkLayer:
             50 sentences whose structure was not in training, (1, h).
         """
         corpus = Corpus(*(array[:50] for array in training_corpus("structures")))
-        inks = np.zeros((*corpus.ids.shape, INK), np.float32)
+        inks = np.zeros((*corpus.ids.shape, INK))
         b, n = corpus.ids.shape
         weights = self._run(corpus.ids, inks)[-2].reshape(b, self.num_heads, n, n)
         jobs = {}
@@ -196,7 +197,7 @@ class InkLayer:
         if unknown:
             raise _unknown_words(unknown, sentence)
         ids = np.array([[NUMBER[token] for token in [START, *tokens]]])
-        weights = self._run(ids, np.zeros((*ids.shape, INK), np.float32))[-2]
+        weights = self._run(ids, np.zeros((*ids.shape, INK)))[-2]
         n = ids.shape[1]
         return AttentionMaps([START, *tokens], weights.reshape(self.num_heads, n, n))
 
@@ -273,7 +274,7 @@ def ink(corpus: Corpus, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
         The colours that the layer must answer.
     """
     b, n = corpus.ids.shape
-    inks = rng.integers(0, 2, (b, n, INK)).astype(np.float32) * 2 - 1
+    inks = rng.integers(0, 2, (b, n, INK)) * 2.0 - 1
     inks *= corpus.real[..., None]
     sentence = np.arange(b)[:, None, None]  # (b, 1, 1)
     return inks, inks[sentence, corpus.gold].reshape(b, n, -1)  # (b, n, 3, 3) -> 9
@@ -397,7 +398,7 @@ class Trainer:
             square += 0.001 * (g * g - square)
             corrected = mean / (1 - 0.9**t)
             size = np.sqrt(square / (1 - 0.999**t)) + 1e-8
-            self.model.parameters[name] -= np.float32(rate) * corrected / size
+            self.model.parameters[name] -= rate * corrected / size
 
 
 def _copies(arrays: dict[str, NDArray]) -> dict[str, NDArray]:
@@ -463,7 +464,7 @@ def _shares(batch: Corpus) -> NDArray:
     real = batch.real[..., None]
     asked, idle = real & (batch.gold > 0), real & (batch.gold == 0)  # (b, n, 3)
     shares = sum(part / part.sum(axis=(0, 1)) for part in (asked, idle))
-    return (shares / shares.sum()).astype(np.float32)
+    return shares / shares.sum()
 
 
 _CORPORA: dict[str, Corpus] = {}

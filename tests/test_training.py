@@ -2,7 +2,10 @@
 
 import copy
 import csv
+import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -24,16 +27,11 @@ from mha_utils.training import (
 SENTENCE = "The cat sat on the mat because it was tired."
 
 
-def in_float64(layer):
-    layer.parameters = {k: a.astype(np.float64) for k, a in layer.parameters.items()}
-    return layer
-
-
 @pytest.fixture
 def batch():
     corpus = encode(sentences(4, 1))
     inks, wanted = ink(corpus, np.random.default_rng(0))
-    return corpus, inks.astype(np.float64), wanted.astype(np.float64)
+    return corpus, inks, wanted
 
 
 def loss_and_gradient(layer, batch):
@@ -46,7 +44,7 @@ def loss_and_gradient(layer, batch):
 @pytest.mark.parametrize("heads", [(1,), (3,), (8,), (8, 4), (6, 2), (8, 1)])
 def test_gradients_by_finite_differences(batch, heads):
     h, *g = heads
-    layer, rng = in_float64(InkLayer(h, 0, *g)), np.random.default_rng(1)
+    layer, rng = InkLayer(h, 0, *g), np.random.default_rng(1)
     _, gradient = loss_and_gradient(layer, batch)
     assert set(gradient) == set(layer.parameters)
     for name, array in layer.parameters.items():
@@ -67,7 +65,7 @@ def test_gradients_as_pytorch_computes_them(batch, g):
         import torch
     except ImportError:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("torch is not installed")
-    layer = in_float64(InkLayer(4, 0, g))
+    layer = InkLayer(4, 0, g)
     loss, gradient = loss_and_gradient(layer, batch)
     corpus, inks, wanted = batch
     p = {
@@ -96,7 +94,7 @@ def test_gradients_as_pytorch_computes_them(batch, g):
 @pytest.mark.parametrize("g", [4, 2, 1])
 def test_forward_is_the_layer_of_the_course(batch, g):
     corpus, inks, _ = batch
-    layer = in_float64(InkLayer(4, 0, g))
+    layer = InkLayer(4, 0, g)
     answers, weights = layer.forward(corpus.ids, inks)
     p, n = layer.parameters, corpus.ids.shape[1]
     x = p["words"][corpus.ids] + inks @ p["inks"] + positions(n, 48)
@@ -121,7 +119,7 @@ def test_key_heads_that_do_not_divide_the_heads_are_refused(g):
 
 def test_looking_between_forward_and_backward_changes_no_gradient(batch):
     corpus, inks, wanted = batch
-    layer = in_float64(InkLayer(4, 0))
+    layer = InkLayer(4, 0)
     answers, _ = layer.forward(corpus.ids, inks)
     layer.attend("the cat sat")
     layer.contributions(corpus.ids[:1], inks[:1])
@@ -294,6 +292,22 @@ def test_progress_is_twenty_marks_in_all(steps, marks, capsys):
     assert first + second == "#" * marks
 
 
+# OpenBLAS adds up in another order on each kind of processor. In float32 the losses
+# of step 400 differ by a part in 200, and later on heads change places.
+def test_training_is_the_same_on_another_kind_of_processor():
+    program = "import mha_utils.training as t; a = t.Training(8, 1); a.run(400); "
+    losses = [
+        subprocess.run(
+            [sys.executable, "-c", program + "print(a.losses[-20:])"],
+            env=os.environ | {"OPENBLAS_CORETYPE": kind},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for kind in ("Haswell", "Prescott")
+    ]
+    np.testing.assert_allclose(*map(json.loads, losses), rtol=1e-6)
+
+
 def test_training_in_parts_stops_at_the_end():
     training = Training(2, 0, steps=25)
     layer, steps = training.layer, [training.step]
@@ -318,7 +332,7 @@ def test_the_film_holds_the_layer_as_it_was():
         training.at(25).attend("the cat sat").weights, good[24]
     )
     assert training.layer.attend("the cat sat").weights is not good[80]
-    assert sum(a.nbytes for p in training.film.values() for a in p.values()) < 5e6
+    assert sum(a.nbytes for p in training.film.values() for a in p.values()) < 6e6
 
 
 @pytest.mark.parametrize(("steps", "pictures"), [(7, 8), (40, 41), (100, 41)])

@@ -56,6 +56,9 @@ def add_lite(out: Path, course: Path, pyodide: Path) -> None:
         "appName": "See multi-head attention work",
         "exposeAppInBrowser": True,  # for notice.js and the tests
         "showLoadingIndicator": True,
+        # Else every lesson opened before is opened again, with a Python of its own.
+        "enableMemoryStorage": True,
+        "workspacesStorageDrivers": ["memoryStorageDriver"],
         "litePluginSettings": {"@jupyterlite/pyodide-kernel-extension:kernel": kernel},
     }
     (folder / "jupyter-lite.json").write_text(

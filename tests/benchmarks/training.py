@@ -38,7 +38,7 @@ class InTorch:
     def step(self, ids, inks, wanted, share) -> None:
         """Do one step."""
         p, (b, n) = self.p, ids.shape
-        place = torch.from_numpy(positions(n, D_MODEL).astype(np.float32))
+        place = torch.from_numpy(positions(n, D_MODEL))
         x = p["words"][ids] + torch.from_numpy(inks) @ p["inks"] + place
         q, k, v = ((x @ p[w]).view(b, n, self.h, -1).transpose(1, 2) for w in NAMES)
         z = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -87,14 +87,13 @@ class DecoderInTorch:
 def in_autograd(parameters, h, ids, inks, wanted, share):
     """Return the loss as autograd can differentiate it."""
     p, (b, n) = parameters, ids.shape
-    place = positions(n, D_MODEL).astype(np.float32)
-    x = p["words"][ids] + anp.dot(inks, p["inks"]) + place
+    x = p["words"][ids] + anp.dot(inks, p["inks"]) + positions(n, D_MODEL)
     q, k, v = (
         anp.transpose(anp.reshape(anp.dot(x, p[w]), (b, n, h, -1)), (0, 2, 1, 3))
         for w in NAMES
     )
-    scores = anp.matmul(q, anp.swapaxes(k, 2, 3)) / np.float32(np.sqrt(D_MODEL // h))
-    scores = scores + np.triu(np.full((n, n), -1e9, np.float32), 1)
+    scores = anp.matmul(q, anp.swapaxes(k, 2, 3)) / np.sqrt(D_MODEL // h)
+    scores = scores + np.triu(np.full((n, n), -1e9), 1)
     powers = anp.exp(scores - anp.max(scores, axis=-1, keepdims=True))
     weights = powers / anp.sum(powers, axis=-1, keepdims=True)
     z = anp.reshape(anp.transpose(anp.matmul(weights, v), (0, 2, 1, 3)), (b, n, -1))
@@ -145,7 +144,7 @@ def main():
             chosen = rng.integers(0, len(corpus.ids), 32)
             some = type(corpus)(*(array[chosen] for array in corpus))
             inks, wanted = ink(some, rng)
-            share = (some.real / some.real.sum())[..., None].astype(np.float32)
+            share = (some.real / some.real.sum())[..., None]
             return some.ids, inks, wanted, share
 
         def with_autograd(training=training, gradient=gradient, h=h, batch=batch):
