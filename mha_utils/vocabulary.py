@@ -89,20 +89,18 @@ _HELPERS = frozenset(
 _JOINTS = frozenset("and but or if so although though before after until since".split())
 _BE = ("is", "are", "was", "were")
 _BEFORE_VERBS = ("to", "have", "has", "had", *_BE)
-_PARTS = {
-    "the": ("the",),
-    "adjective": ADJECTIVES,
-    "noun": tuple(n + s for nouns in NOUNS.values() for n in nouns for s in ("", "s")),
-    "pronoun": ("he", "she", "it", "they", "him", "her", "them"),
-    "be": _BE,
-    "verb": tuple(verb + s for verb in WITH_OBJECT for s in ("", "s")),
-    "verb alone": (*POSTURES, *(verb + s for verb in ALONE for s in ("", "s"))),
-    "adverb": ADVERBS,
-    "preposition": (*PREPOSITIONS, "on"),
-    "conjunction": CONJUNCTIONS,
-    "that": ("that",),
+_PARTS = {  # of speech, by the kinds of `known_words`
+    **dict.fromkeys(("people, he", "people, she", "animals", "things"), "noun"),
+    **{"verbs": "verb alone", "verbs before on": "verb alone"},
+    **{"verbs with an object": "verb", "to be": "be"},
+    **{"pronouns": "pronoun", "adjectives": "adjective", "adverbs": "adverb"},
+    **{"prepositions": "preposition", "conjunctions": "conjunction"},
 }
-_PART = {word: part for part, of_them in _PARTS.items() for word in of_them}
+_PART = {
+    word: _PARTS.get(kind, word)  # "the" and "that" are parts of their own
+    for kind, of_them in known_words().items()
+    for word in of_them
+}
 _PHRASE = {"the", "adjective", "noun", "pronoun"}
 _VERBS = {"be", "verb", "verb alone"}
 _GO_ON = {"preposition", "conjunction", "adverb"}

@@ -28,9 +28,10 @@ ROOT = Path(__file__).parents[2]
 HEADS = ".github/site/_static/heads.js"
 
 
-def names_in(room: str) -> list[str]:
+def names_in(room: str, ending: str = "py") -> list[str]:
     """Return the modules of a package in the package."""
-    return sorted(path.stem for path in (ROOT / "mha_utils" / room).glob("[!_]*.py"))
+    files = (ROOT / "mha_utils" / room).glob(f"[!_]*.{ending}")
+    return sorted(path.stem for path in files)
 
 
 def file_of(module: str) -> str:
@@ -76,11 +77,11 @@ TESTS = {
     "page/__init__": ["explorer_js", "live"],
     "offline": ["offline"],
     "data/__init__": ["data"],
-    "mha_utils/page/alone.js": ["alone"],
     **{
         f"mha_utils/page/{name}.js": ["explorer_js", "explorer_page", "alone", "live"]
-        for name in ("reading", "paper", "controls", "glance", "map", "explorer")
+        for name in names_in("page", "js")
     },
+    "mha_utils/page/alone.js": ["alone"],
     HEADS: ["live"],
 }
 LESSONS = [  # with the docstrings' examples; compared in text and picture
