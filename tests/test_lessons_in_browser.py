@@ -363,7 +363,7 @@ def test_training_is_watched_paused_and_resumed(run):
         trained(600)
         assert run.evaluate("() => pictures.size") > 3  # it changed meanwhile
 
-    until(watched, seconds=60)
+    until(watched)
     sentence = explorer.get_by_role("textbox", name="Sentence")
     sentence.fill("the dogs sleep")  # the kernel answers while it trains
 
@@ -371,7 +371,7 @@ def test_training_is_watched_paused_and_resumed(run):
         assert explorer.locator(".mha-cells rect").count() == 16
         assert step() < 100_000
 
-    until(answered, seconds=20)
+    until(answered)
     cell.get_by_role("button", name="Pause", exact=True).click()
     cell.get_by_role("button", name="Train", exact=True).wait_for()
     paused = step()
@@ -380,7 +380,7 @@ def test_training_is_watched_paused_and_resumed(run):
     assert step() == paused
     cell.get_by_role("button", name="Another seed", exact=True).click()
     cell.get_by_role("status").filter(has_text="seed 1, step").wait_for()
-    until(trained, 1100, seconds=60)
+    until(trained, 1100)
     said.filter(has_text="play the film").wait_for()
     slider = cell.get_by_role("slider", name="film", disabled=False)
     slider.press("Home")
@@ -415,7 +415,7 @@ def test_an_endless_loop_can_be_interrupted(opened):
     def busy():
         assert page.locator(".jp-InputPrompt").all_text_contents()[2] == "[*]:"
 
-    until(busy, seconds=20)
+    until(busy)
     page.wait_for_timeout(500)
     page.evaluate(
         "() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')"
@@ -427,5 +427,5 @@ def test_an_endless_loop_can_be_interrupted(opened):
         assert "query = query + 0" in said or "while True" in said
         assert "still here" in said  # the next cell ran as if nothing had happened
 
-    until(stopped, seconds=20)
+    until(stopped)
     assert page.errors == []

@@ -56,7 +56,7 @@ def page(chromium, folder):
     page.on("pageerror", lambda error: errors.append(str(error)))
     with serve(folder) as address:
         page.goto(address)
-        page.wait_for_function("window.model", timeout=30_000)
+        page.wait_for_function("window.model")
         yield page
         assert not errors
         page.close()

@@ -58,7 +58,7 @@ def open_and_type(chromium, server, port=None):
 def dismiss(page, text):
     """Read JupyterLab's dialog, and close it."""
     dialog = page.locator(".jp-Dialog").filter(has_text=text)
-    dialog.wait_for(timeout=30_000)
+    dialog.wait_for()
     dialog.get_by_role("button").last.click()
 
 
@@ -137,8 +137,7 @@ def test_server_restarted_with_the_explorer_open(chromium, tmp_path):
         dismiss(page, "A connection to the Jupyter server could not be established")
         look_around(page)
         page.wait_for_function(  # JupyterLab notices that the old kernel is gone
-            "() => !window.jupyterapp.shell.currentWidget.sessionContext.session",
-            timeout=60_000,
+            "() => !window.jupyterapp.shell.currentWidget.sessionContext.session"
         )
         says(page, "No answer yet", "The dog slept", START)
         run_all(page)  # JupyterLab 4.6 starts a kernel with the first cell, and stops
@@ -159,7 +158,7 @@ def test_line_lost_for_a_moment(lab_server, opened):
     type_sentence(page, "The dogs slept")
     until(says, page, "No answer yet", "The dogs slept", "<s> The dog slept")
     line.mend()
-    until(says, page, "", "The dogs slept", "<s> The dogs slept", seconds=90)
+    until(says, page, "", "The dogs slept", "<s> The dogs slept")
     type_sentence(page, "The cats slept")
     until(says, page, "", "The cats slept", "<s> The cats slept")
     runs_and_keeps(page, lab_server)
