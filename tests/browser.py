@@ -32,7 +32,7 @@ NO_BROWSER = (
     "There is no {} on this machine. Install it, on Debian or Ubuntu by `apt-get "
     "install {}`, elsewhere from its own site."
 )
-PATIENCE = 60  # seconds: machines of continuous integration are slow, and busy
+PATIENCE = 120  # seconds: machines of continuous integration are slow, and busy
 APPS = {  # and where each opens a notebook
     "jupyterlab": ("LabApp", "lab/tree"),
     "notebook": ("JupyterNotebookApp", "notebooks"),
