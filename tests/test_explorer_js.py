@@ -91,7 +91,7 @@ def test_cells_and_list_do_not_overlap(layouts):
 
 def room_for_map(size, place):
     glance = size["glances"][place["glance"]] if place["glance"] >= 0 else 0
-    return max(300, size["room"] - 16 - glance)
+    return max(0, size["room"] - 16 - glance)
 
 
 def test_list_stands_below_only_where_there_is_no_room(layouts):
@@ -103,6 +103,20 @@ def test_list_stands_below_only_where_there_is_no_room(layouts):
         if place["beside"]:  # and then no part has to be scrolled to
             assert (place["numbers"] + 4) * place["zoom"] <= room + 1e-9, size
     assert {place["beside"] for _, place in layouts} == {True, False}
+
+
+def test_on_a_phone_numbers_and_scale_are_on_the_screen(layouts):
+    """Where there is no room for them beside the map, nor for the whole map."""
+    narrow = 0
+    for size, place in layouts:
+        room = room_for_map(size, place) / place["zoom"]
+        if not place["beside"]:
+            if size["wide"] + size["wideKey"] + 72 + 44 <= room:
+                assert place["numbers"] + 4 <= room + 1e-9, size
+                narrow += place["end"] - place["start"] < 100
+            if 20 + 60 + 190 <= room:
+                assert place["scale"][0] + place["scale"][2] + 190 <= room + 1e-9, size
+    assert narrow
 
 
 def test_heads_stand_beside_the_map_where_there_is_room(layouts):

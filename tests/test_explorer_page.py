@@ -1412,6 +1412,21 @@ def test_everything_fits(page, a, width, projector):
     check(a, attend(SENTENCE), head=1, word=8)
 
 
+def test_on_a_phone_only_the_map_goes_on_beyond_the_edge(page, a):
+    """JupyterLab leaves an output 274 pixels of 390."""
+    page.set_viewport_size({"width": 290, "height": 844})
+
+    def inside():
+        wide, room = a.evaluate("n => [n.scrollWidth, n.clientWidth]")
+        assert wide <= room
+        number, box = (
+            node.bounding_box() for node in (a.locator(".mha-number").first, a)
+        )
+        assert number["x"] + number["width"] <= box["x"] + box["width"]
+
+    until(inside)
+
+
 def many(sentence):
     """Give as many layers and heads as the model of lesson 7 has."""
     maps = attend(sentence)

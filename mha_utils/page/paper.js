@@ -44,7 +44,7 @@ export function readColors({ weights, difference, heads }) {
 // units of the drawing, except the page's `room` and height (`tall`), in pixels; one
 // unit is `zoom` pixels. The widest name of a row is `wide`, that of a column `wideKey`. A
 // cell's `side` is 17 to 28, and lines take 44 to 130 from left to right beside the
-// map, 100 below it.
+// map, 44 to 100 below it.
 //
 // All heads stand beside that, in the first of the `glances`, widths in pixels, with
 // which all fits; or in the last, if what is left is enough for a map that scrolls. Else
@@ -59,7 +59,7 @@ export function layout({ nq, nk, wide, wideKey, glances, room, tall, projector }
   const fits = (width) => room - 16 - width >= least * low;
   let glance = glances.findIndex(fits);
   if (glance < 0 && room - glances.at(-1) >= 460 * low) glance = glances.length - 1;
-  const space = Math.max(300, room - 16 - (glances[glance] ?? 0));
+  const space = Math.max(0, room - 16 - (glances[glance] ?? 0));
   const fit = space / least, beside = fit >= low; // the zoom at which all just fits
   const flat = glance < 0 ? Infinity : tall / (REST + top + nq * small + 10);
   const zoom = beside || glance >= 0 ? between(low, Math.min(fit, flat), high) : high;
@@ -68,23 +68,26 @@ export function layout({ nq, nk, wide, wideKey, glances, room, tall, projector }
   const across = (rest - (beside ? 100 : 0)) / nk;
   const down = glance < 0 ? 28 : (tall / zoom - REST - top - 10) / nq;
   const side = between(small, Math.floor(Math.min(across, down)), 28);
-  const fan = beside ? between(short, rest - nk * side, 130) : 100;
+  const fan = beside
+    ? between(short, rest - nk * side, 130)
+    : between(short, space / zoom - left - after, 100);
   const right = left + nk * side, bottom = top + nq * side;
   const rows = beside ? top : bottom + 48; // the top of the list, below the scale
   const start = beside ? right : left, end = start + fan; // of the lines
   const numbers = end + after - 4; // where they end
   const edge = beside ? Math.max(numbers, 350) : 0; // of a scale beside the title
+  const first = between(20, space / zoom - 60 - caption, left); // of a scale below
   const scale = beside // [x, y and width], and what it shows stands left or right of it
     ? [edge - 72, 8, 60]
-    : [left, bottom + 14,
-       between(60, Math.min(nk * side, space / zoom - left - caption), 250)];
+    : [first, bottom + 14,
+       between(60, Math.min(nk * side, space / zoom - first - caption), 250)];
   return {
     left, top, side, right, bottom, scale, rows, start, end, zoom, beside, glance, numbers,
     title: beside ? edge - 190 : 400, // how wide it can be
     width: Math.max(
       right + Math.max(lean, 44), // the last label, and the word "key"
       end + after,
-      beside ? edge + 4 : left + scale[2] + caption,
+      beside ? edge + 4 : scale[0] + scale[2] + caption,
     ),
     height: beside
       ? top + Math.max(nq, nk) * side + 10
