@@ -38,7 +38,6 @@ from mha_utils.training import (
 SLOTS = 40
 TEXT = 24  # words in a text of training
 FARTHEST = 40  # place at which a text of training begins at most
-MOST = 1000  # words that a text to look at may have
 NEW = "(a new word)"
 """Stands for all words that are not in the text."""
 
@@ -293,8 +292,6 @@ def _read(text: str) -> tuple[list[str], NDArray, list[str]]:
     tokens = words(text)
     if not tokens:
         raise ValueError("There is no word in this text. Type at least one.")
-    if len(tokens) > MOST:
-        raise ValueError(f"This text has {len(tokens)} words; {MOST} are the most.")
     different: dict[str, str] = {}
     for token in tokens:
         different.setdefault(token.casefold(), token)

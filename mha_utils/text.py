@@ -2,9 +2,26 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 START = "<s>"
 """Stands before the first word, so that a head with nothing to look for can rest."""
+MOST_WORDS = 1000
+"""That a sentence may have. A head's map has a number for each pair of words, so it is
+too late to refuse ten thousand of them when there is a map."""
+_drawn: ContextVar[int | None] = ContextVar("drawn", default=None)
+
+
+@contextmanager
+def at_most(drawn: int) -> Iterator[None]:
+    """Refuse sentences of more words than an explorer draws, for as long as it asks."""
+    before = _drawn.set(drawn)
+    try:
+        yield
+    finally:
+        _drawn.reset(before)
 
 
 def well_formed(text: str) -> str:
@@ -30,6 +47,11 @@ def words(sentence: str) -> list[str]:
     modify, and Chinese or Japanese text, written without spaces, is cut into
     characters. "don't" and "well-known" are one word each.
 
+    Raises
+    ------
+    ValueError
+        If there are more than `MOST_WORDS`, or than the explorer draws that asks.
+
     Examples
     --------
     >>> words("Don't wake the cat!")
@@ -42,7 +64,21 @@ def words(sentence: str) -> list[str]:
 def spans(text: str) -> list[tuple[int, int]]:
     """Return where each of the `words` of a text begins and ends."""
     kinds = "".join(map(_kind, text))  # one letter for each character
-    return [match.span() for match in _WORD.finditer(kinds)]
+    found = [match.span() for match in _WORD.finditer(kinds)]
+    need_few_words(len(found))
+    return found
+
+
+def need_few_words(n: int) -> None:
+    """Refuse more words than `MOST_WORDS`, or than the explorer draws that asks."""
+    drawn = _drawn.get()
+    if n > (MOST_WORDS if drawn is None else drawn):
+        most = (
+            f"{MOST_WORDS} are the most"
+            if drawn is None
+            else f"the explorer draws at most {drawn}"
+        )
+        raise ValueError(f"This sentence has {n} words; {most}.")
 
 
 # In terms of `_kind`: a word with its apostrophes and hyphens; a flag; anything else

@@ -68,8 +68,9 @@ def suggest(sentence: str) -> str:
     >>> suggest("A woman will eat my soup because she is ready.")
     'the girl sees the mat because she is old'
     """
-    whole = re.sub(r"(?i)\b(he|she|it|that|there)['\u2019]s\b", r"\1 is", sentence)
-    tokens = [token for token in words(whole) if any(map(str.isalpha, token))]
+    is_short = r"(?i)\b(he|she|it|that|there)['\u2019]s\b"
+    whole = [re.sub(is_short, r"\1 is", token).split() for token in words(sentence)]
+    tokens = [token for some in whole for token in some if any(map(str.isalpha, token))]
     kinds = [set(reading.split()) for reading in readings(tokens, LEXICON)]
     draft = _Draft()
     for i, token in enumerate(tokens):

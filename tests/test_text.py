@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mha_utils.text import words
+from mha_utils.text import MOST_WORDS, at_most, words
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -82,6 +82,20 @@ def test_words(text, tokens):
 @pytest.mark.parametrize("char", ["\U0001fae8", "\U0001fae9", "\ue000"])
 def test_characters_newer_than_this_python_and_private_ones_are_kept(char):
     assert words(f"cat {char}") == ["cat", char]
+
+
+def test_too_many_words_are_counted_and_refused():
+    assert len(words("猫" * MOST_WORDS)) == 1000
+    with pytest.raises(ValueError, match="has 1001 words; 1000 are the most"):
+        words("猫" * 1001)
+    with at_most(3):
+        assert len(words("the cat sat")) == 3
+        with pytest.raises(ValueError, match="4 words; the explorer draws at most 3"):
+            words("the cat sat down")
+        with pytest.raises(ValueError), at_most(2):
+            words("the cat sat")
+        assert len(words("the cat sat")) == 3
+    assert len(words("the cat sat down")) == 4
 
 
 @pytest.mark.parametrize("no_text", [["The", "cat"], b"The cat", None, 3])
