@@ -24,7 +24,7 @@ from matplotlib import colormaps
 from mha_utils.maps import AttentionMaps
 from mha_utils.page import front_end, read
 from mha_utils.picture import DIFFERENCE_MAP, HEAD_COLORS, WEIGHT_MAP
-from mha_utils.text import at_most, need_few_words, well_formed
+from mha_utils.text import well_formed
 
 _CONTROLS = ("causal", "special", "temperature")  # that a source may ask for
 _WINDOW = ("rows", "columns")  # of large maps, the first that are shown
@@ -95,11 +95,10 @@ class Explorer(anywidget.AnyWidget):
     compare : int
         The head whose map is subtracted; -1 for none.
     max_words : int
-        Longer sentences are refused in words; by a source that cuts them with
-        `text.words` before it computes maps. With above 30 letters and signs for each
-        word the source is not asked. Of more than 100 words, or 8 MB of maps, the page
-        gets a window of at most 64 x 64 words, without reasons (`why`), and lets the
-        reader choose which. Of up to 2000 heads all are shown.
+        Longer sentences are refused in words; above 30 letters and signs for each word
+        already before the maps are computed. Of more than 100 words, or 8 MB of maps,
+        the page gets a window of at most 64 x 64 words, without reasons (`why`), and
+        lets the reader choose which. Of up to 2000 heads all are shown.
 
     Attributes
     ----------
@@ -283,9 +282,12 @@ class Explorer(anywidget.AnyWidget):
                     f"This sentence has {length} letters and signs; the explorer reads "
                     f"at most {30 * self._max_words}."
                 )
-            with at_most(self._max_words):
-                maps = self._maps(inputs)
-                need_few_words(max(maps.weights.shape[2:]))
+            maps = self._maps(inputs)
+            if (most := max(maps.weights.shape[2:])) > self._max_words:
+                raise ValueError(
+                    f"This sentence has {most} words; the explorer draws at most "
+                    f"{self._max_words}."
+                )
             _need_few_heads(maps)
             rows, columns, window = _window(maps, *at)
             weights = np.ascontiguousarray(maps.weights[..., rows, columns], "<f4")

@@ -2,26 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 
 START = "<s>"
 """Stands before the first word, so that a head with nothing to look for can rest."""
 MOST_WORDS = 1000
 """That a sentence may have. A head's map has a number for each pair of words, so it is
 too late to refuse ten thousand of them when there is a map."""
-_drawn: ContextVar[int | None] = ContextVar("drawn", default=None)
-
-
-@contextmanager
-def at_most(drawn: int) -> Iterator[None]:
-    """Refuse sentences of more words than an explorer draws, for as long as it asks."""
-    before = _drawn.set(drawn)
-    try:
-        yield
-    finally:
-        _drawn.reset(before)
 
 
 def well_formed(text: str) -> str:
@@ -50,7 +36,7 @@ def words(sentence: str) -> list[str]:
     Raises
     ------
     ValueError
-        If there are more than `MOST_WORDS`, or than the explorer draws that asks.
+        If there are more than `MOST_WORDS`.
 
     Examples
     --------
@@ -65,20 +51,11 @@ def spans(text: str) -> list[tuple[int, int]]:
     """Return where each of the `words` of a text begins and ends."""
     kinds = "".join(map(_kind, text))  # one letter for each character
     found = [match.span() for match in _WORD.finditer(kinds)]
-    need_few_words(len(found))
-    return found
-
-
-def need_few_words(n: int) -> None:
-    """Refuse more words than `MOST_WORDS`, or than the explorer draws that asks."""
-    drawn = _drawn.get()
-    if n > (MOST_WORDS if drawn is None else drawn):
-        most = (
-            f"{MOST_WORDS} are the most"
-            if drawn is None
-            else f"the explorer draws at most {drawn}"
+    if len(found) > MOST_WORDS:
+        raise ValueError(
+            f"This sentence has {len(found)} words; {MOST_WORDS} are the most."
         )
-        raise ValueError(f"This sentence has {n} words; {most}.")
+    return found
 
 
 # In terms of `_kind`: a word with its apostrophes and hyphens; a flag; anything else

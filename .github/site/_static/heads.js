@@ -113,10 +113,11 @@ export function attend(inputs, data) {
   if (!found.length)
     return { error: "There is no word in this sentence. Type at least one." };
   const tokens = [data.start, ...found];
-  const n = found.length > maxWords ? found.length : tokens.length;
-  if (n > maxWords)
+  if (tokens.length > maxWords)
     return {
-      error: `This sentence has ${n} words; the explorer draws at most ${maxWords}.`,
+      error:
+        `This sentence has ${tokens.length} words; the explorer draws at most ` +
+        `${maxWords}.`,
     };
   const x = embed(tokens, data);
   const projected = data.heads.map((head) => project(x, head, inputs));
