@@ -67,8 +67,18 @@ def test_of_many_heads_the_first_and_the_last_are_drawn():
     names = [t for t in texts(show_layer(32)) if t.startswith("head ")]
     assert names == ["head 1", "head 2", "head 32"]
     assert [t for t in texts(show_layer(5)) if t == "head 4"] == []
-    assert "\u22ee" in texts(show_layer(32)) and "\u22ee" not in texts(show_layer(4))
+    assert "\u22ee" not in texts(show_layer(4))
     assert show_layer(32).alt.startswith("A layer of 32 heads")
+
+
+def test_dots_stand_where_heads_are_left_out():
+    picture = show_layer(32)
+    found = {t.get_text(): t.get_position() for t in picture.findobj(Text)}
+    boxes = [box.get_bbox() for box in picture.findobj(FancyBboxPatch)]
+    project, attend = boxes[-4:-2]  # of head 2, the last that is drawn before them
+    x, y = found["\u22ee"]
+    assert project.x1 < x < attend.x0
+    assert attend.y1 + 0.1 < y < found["head 32"][1] - 0.1
 
 
 def test_heads_that_share_say_whose_keys_they_read():

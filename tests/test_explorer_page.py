@@ -1410,6 +1410,11 @@ def test_everything_fits(page, a, width, projector):
     control(a, "checkbox", "Projector size").set_checked(projector)
     until(fits, a)
     check(a, attend(SENTENCE), head=1, word=8)
+    size = a.evaluate("root => parseFloat(getComputedStyle(root).fontSize)")
+    maps = [
+        map.bounding_box()["width"] for map in a.locator("[role=radio] > span").all()
+    ]
+    assert maps == pytest.approx([48 * size / 14] * 3, abs=0.1)  # they grow with texts
 
 
 def test_on_a_phone_only_the_map_goes_on_beyond_the_edge(page, a):

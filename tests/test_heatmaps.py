@@ -528,6 +528,24 @@ def test_matrix_numbers_are_left_out_where_they_do_not_fit():
     assert map_axes(show_matrix(wide, *names, title="", numbers=True))[0].texts
 
 
+@pytest.mark.parametrize(
+    ("columns", "number", "written", "inches"),
+    [
+        (2, 0, None, 0.35),
+        (2, 0.25, None, 0.51),
+        (2, 0.25, False, 0.35),
+        (24, 0.25, None, 0.25),
+        (60, 0.25, None, 0.2),
+    ],
+)
+def test_cells_of_a_matrix_are_as_wide_as_they_need(columns, number, written, inches):
+    matrix, names = np.full((2, columns), number), (["a", "b"], many_words(columns))
+    picture = show_matrix(matrix, *names, title="", numbers=written)
+    (ax,) = map_axes(picture)
+    wide = ax.get_position().width * picture.get_figwidth() / columns
+    assert abs(wide - inches) < 0.01
+
+
 # ---- in words
 
 

@@ -51,11 +51,15 @@ def installed(tmp_path_factory):
 
 
 def run(code, path, cwd=None):
-    """Run code in a new Python that finds the package in `path` alone."""
+    """Run code in a new Python that finds the package in `path` alone.
+
+    Where it can be so, texts without a named encoding are ASCII there.
+    """
+    ascii_texts = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(path)},
+        env={**os.environ, **ascii_texts, "PYTHONPATH": str(path)},
         capture_output=True,
         text=True,
         encoding="utf-8",

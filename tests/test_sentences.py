@@ -399,6 +399,8 @@ def test_words_answer_alike_and_only_the_wish_for_the_start_is_always_there():
         assert {abs(answer) for answer in head.keys.values()} == {1}
     always = [[400 * (q == "start") for q in head.questions] for head in HEADS.values()]
     np.testing.assert_array_equal(hand_built_heads().b_q, always)
+    for head in (HEADS["subject"], HEADS["referent"]):  # readers add their wishes up
+        assert {wish % 10 for wish in head.queries.values()} == {0}
 
 
 def test_head_brings_back_the_features_of_what_it_found():
