@@ -74,6 +74,7 @@ def test_all_that_needs_no_kernel_works(opened):
     control(page, "combobox", MINUS).select_option("1 subject")
     check(page, attend(SENTENCE), head=2, word=10, minus=0)
     control(page, "combobox", MINUS).select_option("none")
+    assert page.get_attribute("data-number") == "1"  # of the picture: still the first
 
     offered = control(page, "combobox", "Examples")
     texts = [option.text_content() for option in offered.locator("option").all()]

@@ -691,6 +691,10 @@ ANSWERS = {
             ("rows and columns are swapped", lambda: determiners().T),
             ("not strongly enough", lambda: determiners(3)),
             ("another kind of word as strongly", lambda: np.full((4, 4), 8.0)),
+            (
+                "kind of word as strongly, or more",
+                lambda: np.eye(4)[:, [1]] * [8, 9, 0, 0],
+            ),
             ("row of nouns is empty", lambda: np.zeros((4, 4))),
             ("Not yet: cat gives them 0.0", lambda: np.eye(4) * 9),
             ("shape is (4, 2)", lambda: np.ones((4, 2))),
