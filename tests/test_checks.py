@@ -1738,6 +1738,14 @@ def test_inputs_are_several_and_begin_with_the_smallest(exercise):
     assert sizes[0] <= sizes[1]
 
 
+def test_what_lesson_2_mixes_is_shared_out_as_attention_is():
+    shares, unmix = EXERCISES["shares"], EXERCISES["unmix"]
+    found = [shares.right(*given) for given in shares.inputs]
+    for rows in (*found, *(mix for mix, _ in unmix.inputs)):
+        assert (rows > 0).all()
+        np.testing.assert_allclose(rows.sum(axis=-1), 1)
+
+
 @pytest.mark.parametrize("exercise", ["softmax", "masked weights"])
 def test_mistakes_are_tried_without_a_warning(exercise, capsys):
     check(exercise, lambda *given: right(exercise, *given) + 1)
