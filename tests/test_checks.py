@@ -1746,6 +1746,13 @@ def test_what_lesson_2_mixes_is_shared_out_as_attention_is():
         np.testing.assert_allclose(rows.sum(axis=-1), 1)
 
 
+def test_in_lesson_7_rows_add_up_to_1_and_no_piece_is_of_two_words():
+    inputs = EXERCISES["word map"].inputs + EXERCISES["targets"].inputs
+    for weights, *members in inputs:
+        np.testing.assert_allclose(weights.sum(axis=-1), 1)
+        assert all((of_a_word.sum(axis=0) <= 1).all() for of_a_word in members)
+
+
 @pytest.mark.parametrize("exercise", ["softmax", "masked weights"])
 def test_mistakes_are_tried_without_a_warning(exercise, capsys):
     check(exercise, lambda *given: right(exercise, *given) + 1)

@@ -54,7 +54,7 @@ def _most_looked_at(weights: NDArray, own: float = 0.0) -> NDArray:
 TARGETS = Exercise(
     right=_targets,
     inputs=[
-        (np.array([[0, 1, 0, 0], [5, 3, 1, 1], [6, 1, 2, 1], [0, 0, 1, 0]]) / 10,),
+        (np.array([[0, 10, 0, 0], [5, 3, 1, 1], [6, 1, 2, 1], [0, 0, 10, 0]]) / 10,),
         (sample_maps(1, 7)[0],),
         (sample_maps(1, 6)[0],),
     ],
