@@ -152,6 +152,20 @@ def address(chromium, site):
         yield address
 
 
+def test_python_in_the_browser_finds_its_code_compiled(site):
+    served = site / "lite" / "static" / "pyodide"
+    if subprocess.run("python3.12 --version", shell=True).returncode:
+        skip("Without a Python 3.12 the lessons' Python is not compiled.")
+    for start, has_source in (("numpy", False), ("mha_utils", True)):
+        (wheel,) = served.glob(f"{start}-*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            names = archive.namelist()
+            code = archive.read(next(name for name in names if name.endswith(".pyc")))
+        assert any(name.endswith(".py") for name in names) == has_source
+        # Not compared with the date of its source; and it names no folder of ours.
+        assert code[4:8] == b"\x01\0\0\0" and b"/lib/python3.12/site-packages/" in code
+
+
 @pytest.mark.parametrize("size", [(390, 800), (1366, 768)], ids=["phone", "laptop"])
 def test_pages_open_without_errors(playwright, address, size):
     with browse(playwright, size=size) as context:

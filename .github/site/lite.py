@@ -4,11 +4,16 @@ Python there is Pyodide. It, the packages and the course's own are served from t
 website itself, and nothing else is asked for.
 """
 
+import hashlib
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from packaging.utils import canonicalize_name
 from pyodide_lock import PyodideLockSpec
@@ -27,6 +32,16 @@ ADDED = (
     "threadpoolctl micropip==0.10.0"
 )
 KERNEL = "piplite pyodide_kernel ipykernel widgetsnbextension"
+LATER = "fonttools"  # is fetched when a cell imports it; Matplotlib writes PDF with it
+UNUSED = "pytz matplotlib-pyodide"  # though Pyodide's Matplotlib asks for them
+# What is not read in the rest: files for JupyterLab, which has its own, stubs of other
+# packages, samples, fonts for PDF, and what is for Fortran and C.
+NEEDLESS = re.compile(
+    r"\.data/|/labextension/|/django-stubs/|/typeshed/(stdlib/2/|third_party/\w+/\w+/)"
+    r"|/mpl-data/(sample_data|fonts/(afm|pdfcorefonts))/|^numpy/(f2py|.*include)/"
+)
+# Modules that nothing imports by itself: compiled they are larger.
+UNCOMPILED = r"/pygments/lexers/(?!_|python)"
 # Seen from Python's own address, lite/extensions/@jupyterlite/.../static/....js
 MODEL = "../../../../static/model"
 SHARED = Path(sys.prefix, "share", "jupyter", "labextensions")
@@ -54,6 +69,7 @@ def add_lite(out: Path, course: Path, pyodide: Path) -> None:
     }
     data = {
         "appName": "See multi-head attention work",
+        "faviconUrl": "./icon.svg",  # its own has 319 kB
         "exposeAppInBrowser": True,  # for notice.js and the tests
         "showLoadingIndicator": True,
         # Else every lesson opened before is opened again, with a Python of its own.
@@ -80,6 +96,7 @@ def add_lite(out: Path, course: Path, pyodide: Path) -> None:
     _run(*command, cwd=folder)
     here = Path(__file__).parent
     shutil.copy(here / "notice.js", out)
+    shutil.copy(here / "_static" / "icon.svg", out)
     worker = out / "service-worker.js"
     first = (here / "no_network.js").read_text("utf-8")  # who listens first may answer
     worker.write_text(first + worker.read_text("utf-8"), "utf-8")
@@ -101,7 +118,7 @@ def _add_packages(served: Path, course: Path, pyodide: Path) -> list[str]:
     while wanted:
         name = canonicalize_name(wanted.pop())
         kept[name] = lock.packages[name]
-        wanted += [other for other in kept[name].depends if other not in kept]
+        wanted += set(kept[name].depends) - {*kept, *UNUSED.split()}
     compiled = [known.file_name for known in kept.values()]
     for name in RUNTIME.split() + compiled:
         shutil.copy(pyodide / name, served)
@@ -119,10 +136,47 @@ def _add_packages(served: Path, course: Path, pyodide: Path) -> list[str]:
     wheels = [path for path in served.glob("*.whl") if path.name not in compiled]
     lock.packages = kept
     lock = add_wheels_to_spec(lock, sorted(wheels), served)
+    _lighten(served, lock.info.python)
+    preloaded = lock.packages.keys() - LATER.split()
     for known in lock.packages.values():
-        known.depends = list(map(canonicalize_name, known.depends))
+        known.depends = sorted(preloaded & set(map(canonicalize_name, known.depends)))
+        data = (served / known.file_name).read_bytes()
+        known.sha256 = hashlib.sha256(data).hexdigest()
     lock.to_json(served / "pyodide-lock.json")
-    return sorted(lock.packages)
+    return sorted(preloaded)
+
+
+def _lighten(served: Path, version: str) -> None:
+    """Leave out of the archives what is not read, and compile what is Python.
+
+    Python starts in the browser in half the time when it need not compile.
+    """
+    name = "python" + ".".join(version.split(".")[:2])
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    python = shutil.which(name, path=places)
+    # A manager of Pythons may have the name alone.
+    if python and subprocess.run([python, "--version"], capture_output=True).returncode:
+        python = None
+    if python is None:
+        print(f"There is no {name} here: Python in the lessons will start more slowly.")
+    for archive in (*served.glob("*.whl"), served / "python_stdlib.zip"):
+        is_wheel = archive.suffix == ".whl"
+        there = f"{name}/site-packages" if is_wheel else name.replace(".", "") + ".zip"
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.unpack_archive(archive, folder, "zip")
+            if python:
+                how = ["-q", "-s", folder, "-p", f"/lib/{there}", "-x", UNCOMPILED]
+                if not archive.name.startswith("mha_utils"):  # whose source is shown
+                    how.append("-b")
+                how.append("--invalidation-mode=unchecked-hash")
+                _run(python, "-m", "compileall", *how, folder)
+            with ZipFile(archive, "w", ZIP_DEFLATED) as light:
+                for path in sorted(filter(Path.is_file, Path(folder).rglob("*"))):
+                    inside = path.relative_to(folder).as_posix()
+                    twice = path.suffix == ".py" and path.with_suffix(".pyc").exists()
+                    if not twice and not NEEDLESS.search(inside):
+                        info = ZipInfo(inside)  # of no date: same files, same archive
+                        light.writestr(info, path.read_bytes(), ZIP_DEFLATED, 9)
 
 
 def _small_model() -> dict | None:
