@@ -191,6 +191,26 @@ def test_what_answers_without_python_answers(playwright, address, kind):
         assert page.wrong == []
 
 
+def test_on_paper_explorers_are_whole(playwright, address):
+    with browse(playwright) as context:
+        page = listen(context, address)
+        page.goto(f"{address}/notebooks/07_heads_in_a_real_model.html")
+        maps = page.locator("[data-live] .mha-glance canvas")  # folded, and far down
+        maps.wait_for(state="attached")
+        assert not maps.is_visible()
+        wide = page.evaluate("() => document.querySelector('.live').offsetWidth")
+        page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": 718, "height": 1046})  # A4 between its margins
+        assert maps.is_visible() and wide > 640
+        edge = "node => node.getBoundingClientRect().right"
+        assert page.locator("[data-live]").evaluate(edge) <= 718
+        assert page.locator(".mha-cells").evaluate(edge) <= 718
+        drawn = """node => node.getContext("2d")
+            .getImageData(0, 0, node.width, node.height).data.some(Boolean)"""
+        assert maps.evaluate(drawn) and page.wrong == []
+
+
 def test_axe_finds_no_violation(chromium, address):
     page = listen(chromium, address)
     url = f"{address}/notebooks/03_multi_head_attention.html"

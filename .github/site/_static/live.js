@@ -142,16 +142,33 @@ function fold(node) {
 
 for (const node of document.querySelectorAll("[data-options]")) fold(node);
 
+// An explorer is fetched before the reader comes to it. What is further down follows
+// when the page is there: it is to be on paper, too, and printing does not wait.
+const waiting = new Set(document.querySelectorAll("[data-live]"));
+function fetchOne(node) {
+  if (!waiting.delete(node)) return;
+  draw(node).catch(() => {
+    node.textContent = "The explorer could not be fetched. Load the page again.";
+  });
+}
 const seen = new IntersectionObserver(
   (entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      seen.unobserve(target);
-      draw(target).catch(() => {
-        target.textContent = "The explorer could not be fetched. Load the page again.";
-      });
-    }
+    for (const { isIntersecting, target } of entries)
+      if (isIntersecting) fetchOne(target);
   },
-  { rootMargin: "600px" }, // before the reader comes to it
+  { rootMargin: "600px" },
 );
-for (const node of document.querySelectorAll("[data-live]")) seen.observe(node);
+for (const node of waiting) seen.observe(node);
+addEventListener("load", () => setTimeout(() => waiting.forEach(fetchOne), 2000));
+
+// On paper an explorer is as it is on the screen, only smaller: it cannot be arranged
+// anew in time.
+const PAPER = 640; // of the 718 pixels that A4 has between its margins
+addEventListener("beforeprint", () => {
+  for (const { style, offsetWidth } of document.querySelectorAll(".live"))
+    [style.width, style.zoom] = [`${offsetWidth}px`, Math.min(1, PAPER / offsetWidth)];
+});
+addEventListener("afterprint", () => {
+  for (const { style } of document.querySelectorAll(".live"))
+    style.width = style.zoom = "";
+});
