@@ -424,14 +424,20 @@ def _favourites(maps: AttentionMaps, head: int, layer: int) -> str:
 
 def _say_matrix(matrix: NDArray, rows: Sequence, columns: Sequence) -> str:
     text = f"{len(rows)} rows, {len(columns)} columns."
-    matrix = matrix.round(2)  # so that the first of two equal numbers is the same one
     if matrix.size <= 64:
-        lines = (", ".join(map(_number, row)) for row in matrix)
+        lines = (", ".join(map(_number, row)) for row in matrix.round(2))
         return text + "".join(f' "{r}": {line}.' for r, line in zip(rows, lines))
-    for which, place in (("largest", matrix.argmax()), ("smallest", matrix.argmin())):
-        i, j = divmod(int(place), len(columns))
-        number = _number(matrix[i, j])
-        text += f' The {which} number, {number}, is at "{rows[i]}", "{columns[j]}".'
+    for which, extreme in (("largest", matrix.max()), ("smallest", matrix.min())):
+        # With few digits others may look equal; beyond six it may be rounding.
+        for digits in range(2, 7):
+            places = np.flatnonzero(matrix.round(digits) == extreme.round(digits))
+            if len(places) == 1:
+                break
+        number = _number(extreme, 2 if len(places) > 1 else digits)
+        i, j = divmod(int(places[0]), len(columns))
+        others = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        text += f' The {which} number, {number}, is at "{rows[i]}", "{columns[j]}"'
+        text += f"{others}."
     return text
 
 
@@ -483,9 +489,9 @@ def _share(weight: float) -> str:
     return f"{weight:.2f}" if weight >= 0.005 else ""
 
 
-def _number(x: float) -> str:
+def _number(x: float, digits: int = 2) -> str:
     """Write a number short enough for a cell."""
-    digits = 0 if abs(x) >= 100 else 1 if abs(x) >= 10 else 2
+    digits = 0 if abs(x) >= 100 else 1 if abs(x) >= 10 else digits
     text = f"{round(x, digits) + 0.0:.{digits}f}"
     text = text.removesuffix(".0").removesuffix(".00")
     return text.replace("-", "\u2212").replace("inf", "\u221e")

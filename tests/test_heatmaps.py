@@ -521,6 +521,23 @@ def test_a_weight_matrix_of_24_x_8_is_legible():
     assert f'{matrix.max()}, is at "word{i}", "word{j}"' in picture.alt
 
 
+def test_a_large_matrix_says_where_its_ends_are_with_digits_that_tell_them_apart():
+    matrix = np.full((9, 9), 0.01)
+    matrix[2, 3], matrix[5, 1], matrix[7, 0] = 0.035, 0.041, 0.008
+    names = many_words(9), many_words(9)
+    assert show_matrix(matrix, *names, title="m").alt == (
+        "m: 9 rows, 9 columns."
+        ' The largest number, 0.041, is at "word5", "word1".'
+        ' The smallest number, 0.008, is at "word7", "word0".'
+    )
+    matrix[8, 8], matrix[7, 0] = 0.041 + 1e-9, 0.01  # rounding, not another number
+    assert show_matrix(matrix, *names, title="m").alt == (
+        "m: 9 rows, 9 columns."
+        ' The largest number, 0.04, is at "word5", "word1" and 1 more.'
+        ' The smallest number, 0.01, is at "word0", "word0" and 77 more.'
+    )
+
+
 def test_matrix_numbers_are_left_out_where_they_do_not_fit():
     wide = np.full((2, 24), 0.25)
     names = ["a", "b"], many_words(24)
