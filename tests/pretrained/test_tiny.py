@@ -5,7 +5,7 @@ import pytest
 from tiny_bert import write
 
 from mha_utils.pretrained import NoModelError, PretrainedModel, download, load
-from mha_utils.pretrained.tiny import MAX_PIECES, tiny_checkpoint
+from mha_utils.pretrained.tiny import MAX_PIECES, PIECES, WholeWords, tiny_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -27,6 +27,12 @@ def test_it_cuts_no_word(world):
     assert maps.note == "The weights are random: these maps mean nothing."
 
 
+def test_special_tokens_have_numbers_of_their_own():
+    first, *words, last = WholeWords().cut(" ".join(map(str, range(1000))))
+    assert (first.id, last.id) == (0, 1)
+    assert {word.id for word in words} == set(range(2, PIECES))
+
+
 def test_with_the_model_it_is_not_used(world):
     write(download.cache_folder())
     assert load(tiny=True).d_model == 12
@@ -35,6 +41,7 @@ def test_with_the_model_it_is_not_used(world):
 def test_its_heads_and_words_differ():
     """Or a wrong way to attend would look right."""
     model = PretrainedModel(tiny_checkpoint())
+    np.testing.assert_allclose(model.hidden("The cat sat").std(axis=1), 1, rtol=1e-6)
     weights = model.attend("The cat sat on the mat").weights
     assert weights.max(-1).mean() > 2 / weights.shape[-1]
     heads = weights.reshape(-1, weights[0, 0].size)
