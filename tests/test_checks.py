@@ -31,7 +31,7 @@ from mha_utils import (
     softmax,
     split_heads,
 )
-from mha_utils.checks import _run, check, yours_or_ours
+from mha_utils.checks import _hints, _run, check, yours_or_ours
 from mha_utils.exercises import EXERCISES
 from mha_utils.exercises.kit import Exercise, NotYetError
 
@@ -1872,6 +1872,31 @@ def test_keepdims_is_named_only_where_it_helps(line, is_short, capsys):
     said = capsys.readouterr().out
     assert "broadcast" in said
     assert ("keepdims" in said) == is_short
+
+
+NO_MATMUL = "matmul: Input operand 1 has a mismatch in its core dimension 0"
+ONE_SHORT = "operands could not be broadcast together with shapes (4,5) (4,)"
+
+
+@pytest.mark.parametrize(
+    ("message", "line", "axes"),
+    [
+        (ONE_SHORT, "a - b", 2),
+        (NO_MATMUL, "a @ b", 3),
+        (NO_MATMUL, "a.T @ b", 2),
+        ("could not convert", "a.T + b", 3),
+        (NO_MATMUL, "query @ key.T", 2),
+        ("could not convert", "query * key", 2),
+        (NO_MATMUL, "z @ w_o", 2),
+        ("could not convert", "z * w_o.T", 2),
+        ("too many values to unpack (expected 2)", "n, d = a", 2),
+        ("could not convert", "n, d = a.shape", 2),
+        ("setting an array element: inhomogeneous shape", "np.array(rows)", 2),
+        ("could not convert", "attention(query, key)", 2),
+    ],
+)
+def test_no_hint_is_given_where_half_of_it_fits(message, line, axes):
+    assert _hints(message, line, {"a": np.ones((2,) * axes)}) == []
 
 
 def test_whole_numbers_are_no_rounded_ones(capsys):
