@@ -12,16 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from numbers import Integral, Real
 from typing import Any
 
+import anywidget
 import numpy as np
-from ipywidgets import (
-    HTML,
-    Button,
-    Checkbox,
-    Dropdown,
-    FloatSlider,
-    HBox,
-    VBox,
-)
+import traitlets
+from ipywidgets import HTML, Button, Checkbox, Dropdown, HBox, VBox
 
 from mha_utils.lettering import clean
 from mha_utils.picture import Picture
@@ -47,10 +41,9 @@ LINES = """.jp-RenderedText[data-mime-type$=stdout] pre { word-break: normal }
 .jp-OutputArea::before { margin-left: 0 !important }
 .jp-OutputArea-output[data-mime-type="text/plain"] pre { white-space: pre } }
 """
-# With forced colours no ground is left to tell a button or a slider's track from text.
+# With forced colours no ground is left to tell a button from text.
 FORCED = """@media (forced-colors: active) {
-.jupyter-button { border: 1px solid ButtonText !important }
-.noUi-target { outline: 1px solid CanvasText } }
+.jupyter-button { border: 1px solid ButtonText !important } }
 """
 SAYS = "<p role='{role}' style='font-size: 16px; margin: 0'>{text}</p>"
 
@@ -205,6 +198,60 @@ def predict(*options: str) -> Prediction:
     return Prediction(options)
 
 
+class Slider(anywidget.AnyWidget):
+    """A slider with a name, which those of ipywidgets cannot have.
+
+    Attributes
+    ----------
+    description : str
+        The name.
+    min, max, step, value : float
+    label_width : str
+        In CSS, as that of the labels of ipywidgets.
+    """
+
+    _esm = """
+    function render({ model, el }) {
+      const make = (tag, attributes) =>
+        Object.assign(document.createElement(tag), attributes);
+      const name = make("span", { className: "widget-label" });
+      const range = make("input", { type: "range" });
+      const number = make("output", { className: "widget-readout" });
+      const label = make("label", { className: "widget-inline-hbox" });
+      name.textContent = model.get("description");
+      name.style.width = model.get("label_width");
+      for (const key of ["min", "max", "step"]) range[key] = model.get(key);
+      range.dataset.lmSuppressShortcuts = "true"; // arrows are not JupyterLab's here
+      range.addEventListener("input", () => {
+        model.set("value", Number(range.value));
+        model.save_changes();
+      });
+      const draw = () => {
+        range.value = model.get("value");
+        number.textContent = model.get("value").toFixed(2);
+      };
+      model.on("change:value", draw);
+      draw();
+      label.append(name, range);
+      el.append(label, number);
+      return () => model.off("change:value", draw);
+    }
+    export default { render };
+    """
+    _css = """
+    .mha-slider { display: flex; align-items: center; margin: 2px; }
+    .mha-slider label { flex: 1; min-width: 0; align-items: center; }
+    .mha-slider input { flex: 1; min-width: 4em; }
+    .mha-slider output { flex: none; min-width: 4em; margin-left: 6px; }
+    """
+    description = traitlets.Unicode().tag(sync=True)
+    min = traitlets.Float().tag(sync=True)
+    max = traitlets.Float().tag(sync=True)
+    step = traitlets.Float().tag(sync=True)
+    value = traitlets.Float().tag(sync=True)
+    label_width = traitlets.Unicode().tag(sync=True)
+
+
 def play(
     draw: Callable[..., Picture],
     **controls: tuple[float, float, float] | bool | list[str],
@@ -255,7 +302,7 @@ def play(
 
 def _control(
     name: str, what: tuple | bool | list, label_width: str
-) -> FloatSlider | Checkbox | Dropdown:
+) -> Slider | Checkbox | Dropdown:
     name = name.replace("_", " ")
     wide = {"description_width": label_width}
     fits = {"max_width": "calc(100% - 4px)"}  # without its margins
@@ -265,12 +312,13 @@ def _control(
     if isinstance(what, list):
         return Dropdown(options=what, description=name, style=wide, layout=fits)
     low, high, start = what
-    return FloatSlider(
-        start,
+    slider = Slider(
+        description=name,
         min=low,
         max=high,
         step=(high - low) / 100,
-        description=name,
-        style=wide,
+        value=start,
+        label_width=label_width,
         layout=fits | {"width": "28em"},
     )
+    return slider.add_class("mha-slider")

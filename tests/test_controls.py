@@ -177,7 +177,7 @@ def test_sliders_have_names_ends_and_steps(box):
         ("a", -1, 4, 0.05),
         ("b", 0, 2, 0.02),
     ]
-    assert {s.style.description_width for s in box.children[2:]} == {"2.2ch"}
+    assert {s.label_width for s in box.children[2:]} == {"2.2ch"}
 
 
 def test_an_error_is_shown_below_the_last_good_picture(box):

@@ -302,7 +302,7 @@ def use_controls(page, path: Path) -> None:
         page.evaluate(SHOW, "triangle-sliders")
         figure = page.locator(".jupyter-widgets img").first
         before = figure.get_attribute("alt")
-        page.locator(".jupyter-widgets .noUi-handle").first.press("End")
+        page.locator(".jupyter-widgets input[type=range]").first.press("End")
         until(lambda: differs(figure, before), seconds=60)
     if name.startswith("03"):  # a prediction, an explorer
         page.evaluate(SHOW, "nothing-predict")
