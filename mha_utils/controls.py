@@ -12,10 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from numbers import Integral, Real
 from typing import Any
 
-import anywidget
 import numpy as np
-import traitlets
-from ipywidgets import HTML, Button, Checkbox, Dropdown, HBox, VBox
+from ipywidgets import HTML, Button, Checkbox, DOMWidget, Dropdown, HBox, VBox
 
 from mha_utils.lettering import clean
 from mha_utils.picture import Picture
@@ -198,60 +196,6 @@ def predict(*options: str) -> Prediction:
     return Prediction(options)
 
 
-class Slider(anywidget.AnyWidget):
-    """A slider with a name, which those of ipywidgets cannot have.
-
-    Attributes
-    ----------
-    description : str
-        The name.
-    min, max, step, value : float
-    label_width : str
-        In CSS, as that of the labels of ipywidgets.
-    """
-
-    _esm = """
-    function render({ model, el }) {
-      const make = (tag, attributes) =>
-        Object.assign(document.createElement(tag), attributes);
-      const name = make("span", { className: "widget-label" });
-      const range = make("input", { type: "range" });
-      const number = make("output", { className: "widget-readout" });
-      const label = make("label", { className: "widget-inline-hbox" });
-      name.textContent = model.get("description");
-      name.style.width = model.get("label_width");
-      for (const key of ["min", "max", "step"]) range[key] = model.get(key);
-      range.dataset.lmSuppressShortcuts = "true"; // arrows are not JupyterLab's here
-      range.addEventListener("input", () => {
-        model.set("value", Number(range.value));
-        model.save_changes();
-      });
-      const draw = () => {
-        range.value = model.get("value");
-        number.textContent = model.get("value").toFixed(2);
-      };
-      model.on("change:value", draw);
-      draw();
-      label.append(name, range);
-      el.append(label, number);
-      return () => model.off("change:value", draw);
-    }
-    export default { render };
-    """
-    _css = """
-    .mha-slider { display: flex; align-items: center; margin: 2px; }
-    .mha-slider label { flex: 1; min-width: 0; align-items: center; }
-    .mha-slider input { flex: 1; min-width: 4em; }
-    .mha-slider output { flex: none; min-width: 4em; margin-left: 6px; }
-    """
-    description = traitlets.Unicode().tag(sync=True)
-    min = traitlets.Float().tag(sync=True)
-    max = traitlets.Float().tag(sync=True)
-    step = traitlets.Float().tag(sync=True)
-    value = traitlets.Float().tag(sync=True)
-    label_width = traitlets.Unicode().tag(sync=True)
-
-
 def play(
     draw: Callable[..., Picture],
     **controls: tuple[float, float, float] | bool | list[str],
@@ -300,9 +244,7 @@ def play(
     return VBox([picture, message, *([boxes] if boxes.children else []), *others])
 
 
-def _control(
-    name: str, what: tuple | bool | list, label_width: str
-) -> Slider | Checkbox | Dropdown:
+def _control(name: str, what: tuple | bool | list, label_width: str) -> DOMWidget:
     name = name.replace("_", " ")
     wide = {"description_width": label_width}
     fits = {"max_width": "calc(100% - 4px)"}  # without its margins
@@ -311,6 +253,8 @@ def _control(
         return Checkbox(what, description=name, indent=False, layout=layout)
     if isinstance(what, list):
         return Dropdown(options=what, description=name, style=wide, layout=fits)
+    from mha_utils.slider import Slider  # predictions alone need no anywidget
+
     low, high, start = what
     slider = Slider(
         description=name,
