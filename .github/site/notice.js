@@ -72,16 +72,15 @@
         return status === "idle" || status === "busy";
     }
 
-    // On a phone the list of files leaves no room for a lesson.
+    // On a phone the list of files leaves no room for a lesson. JupyterLab opens it more
+    // than once while it starts.
     function makeRoom() {
         var shell = window.jupyterapp && window.jupyterapp.shell;
-        if (!shell || !shell.currentWidget || window.innerWidth > 600) return false;
-        shell.collapseLeft();
-        return true;
+        if (shell && shell.currentWidget && window.innerWidth <= 600) shell.collapseLeft();
     }
 
     function start() {
-        var lacks = tooOld(), begin = new Date(), late = false, room = false, wait;
+        var lacks = tooOld(), begin = new Date(), late = false, wait;
         bar.setAttribute("role", "status");
         bar.style.cssText =
             "position: fixed; bottom: 2em; left: 5%; right: 5%; z-index: 10001;" +
@@ -95,7 +94,7 @@
         }
         say("python", "Python is starting. The first time about 40 MB are fetched.");
         wait = setInterval(function () {
-            room = room || makeRoom();
+            makeRoom();
             if (ready()) {
                 say("python", "");
                 clearInterval(wait);
