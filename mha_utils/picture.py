@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib import rc_context, rcParamsDefault
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image  # Matplotlib's own dependency, as it writes PNG with it
 
 HEAD_COLORS = tuple(
@@ -76,8 +77,16 @@ class _Canvas(FigureCanvasAgg):
         """Write 256 colours, for a third of the bytes, and no version of Matplotlib.
 
         IPython also comes here, which shows figures itself once `pyplot` is imported.
+        It keeps every figure that it has shown, so the pixels, 2 to 5 MB, do not stay
+        with the figure: it is drawn on a canvas of its own, and its texts forget it.
         """
-        self.draw()
-        image = Image.fromarray(np.asarray(self.buffer_rgba())[..., :3])
+        canvas = FigureCanvasAgg(self.figure)
+        try:
+            canvas.draw()
+        finally:
+            self.figure.set_canvas(self)
+            for text in self.figure.findobj(Text):
+                text._renderer = None  # type: ignore[attr-defined]
+        image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
         image = image.quantize(256, Image.Quantize.MAXCOVERAGE)
         image.save(filename_or_obj, "png")

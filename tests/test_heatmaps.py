@@ -1,6 +1,7 @@
 """What the figures show, read back from the drawn figures and from their pixels."""
 
 import doctest
+import gc
 import io
 import os
 import subprocess
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.pylabtools import select_figure_formats
 from matplotlib import ft2font, style
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.text import Text
@@ -760,6 +762,22 @@ def test_a_notebook_shows_one_image_before_and_after_pyplot(maps):
     assert before["text/plain"] == after["text/plain"] == picture.alt
     assert told == told_after
     assert len(after["image/png"]) * 3 / 4 < 1.2 * len(before["image/png"])  # base64
+
+
+def test_a_figure_that_was_shown_keeps_no_pixels(maps):
+    """IPython keeps every figure that was shown, with 2 to 5 MB of pixels each."""
+
+    def renderers():
+        gc.collect()
+        return sum(isinstance(kept, RendererAgg) for kept in gc.get_objects())
+
+    picture, before = show_heads(maps), renderers()
+    shell = InteractiveShell(warn_venv=False)
+    for formats in ((), {"png"}):  # without pyplot and with it
+        select_figure_formats(shell, formats, bbox_inches="tight")
+        for _ in range(2):
+            shell.display_formatter.format(picture)
+        assert renderers() == before
 
 
 def test_same_figure_same_bytes(maps):
