@@ -5,6 +5,7 @@ in its lock file, and adds what `binder/` says. It is exactly Binder's where the
 run with the Python of `binder/runtime.txt`.
 """
 
+import json
 import os
 import re
 import shutil
@@ -150,10 +151,15 @@ finally:
     assert '"type": "notebook"' in said or '"type":"notebook"' in said
 
 
-def test_the_start_script_gives_each_kernel_one_thread():
+def test_the_start_script_gives_each_kernel_one_thread_and_memory_back():
     command = [ROOT / "binder" / "start", "env"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "OPENBLAS_NUM_THREADS=1" in said.split("\n")
+    # A hub gets the same from the teacher's guide, and its own place for the model.
+    guide = (ROOT / "notebooks" / "for_teachers.md").read_text("utf-8")
+    hub = json.loads(re.search(r"Spawner.environment = ({.*?})", guide)[1])
+    assert hub.pop("MHA_UTILS_CACHE") and len(hub) == 3
+    assert {f"{name}={value}" for name, value in hub.items()} <= {*said.split("\n")}
 
 
 def test_the_build_goes_on_without_the_model(tmp_path):
