@@ -211,6 +211,8 @@ def play(
         For each argument of `draw`: a slider's lowest, highest and first number; True
         or False for a box to tick; or a list of strings to choose from.
     """
+    from mha_utils.widgets import Keys  # predictions alone need no anywidget
+
     labelled = [name for name, what in controls.items() if not isinstance(what, bool)]
     # Sliders below each other begin at one place; a letter is seldom wider than 1.2ch.
     wide = f"{1.2 * max(map(len, labelled)) + 1}ch" if labelled[1:] else "initial"
@@ -241,7 +243,8 @@ def play(
         layout=WRAPPED,
     )
     others = [control for control in made.values() if control not in boxes.children]
-    return VBox([picture, message, *([boxes] if boxes.children else []), *others])
+    shown = [picture, message, *([boxes] if boxes.children else []), *others, Keys()]
+    return VBox(shown).add_class("mha-keys")
 
 
 def _control(name: str, what: tuple | bool | list, label_width: str) -> DOMWidget:
@@ -253,7 +256,7 @@ def _control(name: str, what: tuple | bool | list, label_width: str) -> DOMWidge
         return Checkbox(what, description=name, indent=False, layout=layout)
     if isinstance(what, list):
         return Dropdown(options=what, description=name, style=wide, layout=fits)
-    from mha_utils.slider import Slider  # predictions alone need no anywidget
+    from mha_utils.widgets import Slider
 
     low, high, start = what
     slider = Slider(

@@ -9,6 +9,7 @@ from mha_utils.controls import SAYS, WRAPPED
 from mha_utils.decoder import Decoder
 from mha_utils.explorer import Explorer
 from mha_utils.maps import AttentionMaps
+from mha_utils.widgets import Keys
 
 
 class DecoderPanel(VBox):
@@ -47,7 +48,8 @@ class DecoderPanel(VBox):
         self.explorer = Explorer(self._attend, text, layer=model.num_layers - 1)
         for control in (*self._on.values(), self._ablation):
             control.observe(lambda _: self.explorer.refresh(), "value")
-        switches = HBox([*self._on.values(), self._ablation], layout=WRAPPED)
+        asks = [*self._on.values(), self._ablation, Keys()]
+        switches = HBox(asks, layout=WRAPPED).add_class("mha-keys")
         super().__init__([switches, self._next_words, self.explorer])
 
     def __repr__(self) -> str:

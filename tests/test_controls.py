@@ -165,7 +165,7 @@ def shown(box):
 
 def test_a_slider_draws_anew(box):
     assert shown(box) == ("a is 1.0 &amp; b is 1.0", 288)
-    a, b = box.children[2:]
+    a, b = box.children[2:-1]
     b.value = 2
     assert shown(box) == ("a is 1.0 &amp; b is 2.0", 432)
     a.value = 0
@@ -173,11 +173,11 @@ def test_a_slider_draws_anew(box):
 
 
 def test_sliders_have_names_ends_and_steps(box):
-    assert [(s.description, s.min, s.max, s.step) for s in box.children[2:]] == [
+    assert [(s.description, s.min, s.max, s.step) for s in box.children[2:-1]] == [
         ("a", -1, 4, 0.05),
         ("b", 0, 2, 0.02),
     ]
-    assert {s.label_width for s in box.children[2:]} == {"2.2ch"}
+    assert {s.label_width for s in box.children[2:-1]} == {"2.2ch"}
 
 
 def test_an_error_is_shown_below_the_last_good_picture(box):
@@ -196,7 +196,7 @@ def test_boxes_and_choices():
         return Picture(alt=f"{head_1} {how}", figsize=(1, 1), layout=None)
 
     box = play(draw, head_1=True, how=["zero", "mean"])
-    boxes, choice = box.children[2:]
+    boxes, choice = box.children[2:-1]
     assert boxes.children[0].description == "head 1"
     assert boxes.layout.flex_flow == "wrap"
     assert choice.style.description_width == "initial"  # nothing below it to fit to

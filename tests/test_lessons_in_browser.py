@@ -284,8 +284,17 @@ def test_a_figure_to_play_with(run):
     )
     assert violations(run, ".widget-vbox:has(.mha-slider)") == []
     slider = cell.get_by_role("slider", name="height")
+    choice = cell.get_by_role("combobox")
     slider.focus()
     run.keyboard.press("ArrowRight")
+    until(says, "1.04 True")
+    for control in (slider, choice):  # and the arrows do not go to another cell
+        control.focus()
+        for key in ("ArrowDown", "ArrowUp"):
+            run.keyboard.press(key)
+            assert control.evaluate("node => node === document.activeElement"), key
+        style = control.evaluate("node => getComputedStyle(node).outlineStyle")
+        assert style == "solid"
     until(says, "1.04 True")
     cell.get_by_role("checkbox", name="on").uncheck()
     until(says, "1.04 False")

@@ -69,6 +69,7 @@ TESTS = {
     "diagram": ["diagram"],
     "explorer": ["explorer", "explorer_page"],
     "controls": ["controls", "lessons_in_browser"],
+    "widgets": ["controls", "lessons_in_browser"],
     "training_panel": ["training_panel", "lessons_in_browser"],
     "decoder_panel": ["decoder_panel"],
     "pretrained/__init__": ["pretrained"],

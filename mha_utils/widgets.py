@@ -1,4 +1,4 @@
-"""A slider with a name, for figures to play with."""
+"""What the controls of ipywidgets lack in JupyterLab: a name, and their own keys."""
 
 import anywidget
 import traitlets
@@ -27,7 +27,6 @@ class Slider(anywidget.AnyWidget):
       name.textContent = model.get("description");
       name.style.width = model.get("label_width");
       for (const key of ["min", "max", "step"]) range[key] = model.get(key);
-      range.dataset.lmSuppressShortcuts = "true"; // arrows are not JupyterLab's here
       range.addEventListener("input", () => {
         model.set("value", Number(range.value));
         model.save_changes();
@@ -56,3 +55,31 @@ class Slider(anywidget.AnyWidget):
     step = traitlets.Float().tag(sync=True)
     value = traitlets.Float().tag(sync=True)
     label_width = traitlets.Unicode().tag(sync=True)
+
+
+class Keys(anywidget.AnyWidget):
+    """Unseen beside controls: keeps their arrows and letters, and shows their focus.
+
+    JupyterLab would take an arrow or a letter for a command of its own, and go to
+    another cell. The controls stand in a box of the class ``mha-keys``.
+    """
+
+    _esm = """
+    function render() {
+      const keep = ({ target }) => {
+        if (target.closest(".mha-keys") && !target.matches(":read-write"))
+          target.dataset.lmSuppressShortcuts = "true";
+      };
+      document.addEventListener("focusin", keep);
+      return () => document.removeEventListener("focusin", keep);
+    }
+    export default { render };
+    """
+    _css = """
+    .mha-keys :is(select, [type=range]):focus-visible {
+      outline: 2px solid #0b57a4 !important; outline-offset: 1px;
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(layout={"display": "none"})
