@@ -7,6 +7,7 @@ import pytest
 
 from mha_utils import grammar
 from mha_utils.grammar import (
+    ADJECTIVES,
     ADVERBS,
     ALONE,
     CONJUNCTIONS,
@@ -70,6 +71,16 @@ def test_every_verb_has_a_subject_that_fits(some):
             if words[verb] not in POSTURES:
                 singular = words[verb] in {"is", "was"} or words[verb].endswith("s")
                 assert several != singular, sentence
+
+
+def test_some_nouns_have_an_adjective(some):
+    before = [
+        words[place - 1] in ADJECTIVES
+        for words in (sentence.words for sentence in some)
+        for place, word in enumerate(words)
+        if is_noun(word)
+    ]
+    assert 0.2 < sum(before) / len(before) < 0.35
 
 
 def test_no_other_noun_could_be_the_subject(some):

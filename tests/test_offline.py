@@ -125,7 +125,8 @@ def test_folder_holds_what_a_room_needs(course, tmp_path, monkeypatch, capsys, t
     assert said.count(f"    {scripts}") == 2
     assert "{}.{}".format(*sys.version_info) in said
     assert "folder model" in said
-    assert f"{folder} is ready" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Collecting the packages" in said and f"{folder} is ready (0 MB)" in said
 
 
 def test_folder_is_made_without_the_model(course, tmp_path, monkeypatch, capsys):
