@@ -769,7 +769,7 @@ def test_a_figure_that_was_shown_keeps_no_pixels(maps):
 
     def renderers():
         gc.collect()
-        return sum(isinstance(kept, RendererAgg) for kept in gc.get_objects())
+        return sum(type(kept) is RendererAgg for kept in gc.get_objects())
 
     picture, before = show_heads(maps), renderers()
     shell = InteractiveShell(warn_venv=False)

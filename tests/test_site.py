@@ -153,9 +153,10 @@ def address(chromium, site):
 
 
 def test_python_in_the_browser_finds_its_code_compiled(site):
+    """Where a Python 3.12 is, as when the website is published."""
     served = site / "lite" / "static" / "pyodide"
     if subprocess.run("python3.12 --version", shell=True).returncode:
-        skip("Without a Python 3.12 the lessons' Python is not compiled.")
+        pytest.skip("Without a Python 3.12 the lessons' Python is not compiled.")
     for start, has_source in (("numpy", False), ("mha_utils", True)):
         (wheel,) = served.glob(f"{start}-*.whl")
         with zipfile.ZipFile(wheel) as archive:
