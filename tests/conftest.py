@@ -24,11 +24,6 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "course"))
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 
 
-def pytest_xdist_auto_num_workers():
-    """One more than there are cores: many tests wait, for servers, kernels and pip."""
-    return 1 + (os.cpu_count() or 1)
-
-
 def pytest_sessionstart():
     """Fetch the model, or lesson 7 would show the download, which is not stored."""
     with contextlib.suppress(pretrained.NoModelError):  # the lesson's test tells why
