@@ -211,7 +211,7 @@ def play(
         For each argument of `draw`: a slider's lowest, highest and first number; True
         or False for a box to tick; or a list of strings to choose from.
     """
-    from mha_utils.widgets import Keys  # predictions alone need no anywidget
+    from mha_utils.widgets import keep_keys  # predictions alone need no anywidget
 
     labelled = [name for name, what in controls.items() if not isinstance(what, bool)]
     # Sliders below each other begin at one place; a letter is seldom wider than 1.2ch.
@@ -243,8 +243,8 @@ def play(
         layout=WRAPPED,
     )
     others = [control for control in made.values() if control not in boxes.children]
-    shown = [picture, message, *([boxes] if boxes.children else []), *others, Keys()]
-    return VBox(shown).add_class("mha-keys")
+    shown = [picture, message, *([boxes] if boxes.children else []), *others]
+    return keep_keys(VBox(shown))
 
 
 def _control(name: str, what: tuple | bool | list, label_width: str) -> DOMWidget:
@@ -259,7 +259,7 @@ def _control(name: str, what: tuple | bool | list, label_width: str) -> DOMWidge
     from mha_utils.widgets import Slider
 
     low, high, start = what
-    slider = Slider(
+    return Slider(
         description=name,
         min=low,
         max=high,
@@ -268,4 +268,3 @@ def _control(name: str, what: tuple | bool | list, label_width: str) -> DOMWidge
         label_width=label_width,
         layout=fits | {"width": "28em"},
     )
-    return slider.add_class("mha-slider")

@@ -9,7 +9,7 @@ from mha_utils.controls import SAYS, WRAPPED
 from mha_utils.decoder import Decoder
 from mha_utils.explorer import Explorer
 from mha_utils.maps import AttentionMaps
-from mha_utils.widgets import Keys
+from mha_utils.widgets import keep_keys
 
 
 class DecoderPanel(VBox):
@@ -48,8 +48,8 @@ class DecoderPanel(VBox):
         self.explorer = Explorer(self._attend, text, layer=model.num_layers - 1)
         for control in (*self._on.values(), self._ablation):
             control.observe(lambda _: self.explorer.refresh(), "value")
-        asks = [*self._on.values(), self._ablation, Keys()]
-        switches = HBox(asks, layout=WRAPPED).add_class("mha-keys")
+        asks = [*self._on.values(), self._ablation]
+        switches = keep_keys(HBox(asks, layout=WRAPPED))
         super().__init__([switches, self._next_words, self.explorer])
 
     def __repr__(self) -> str:

@@ -4,10 +4,9 @@ import asyncio
 import html
 import time
 from collections.abc import Callable
+from typing import Any
 
-import anywidget
 import numpy as np
-import traitlets
 from ipywidgets import HTML, Button, HBox, IntProgress, VBox
 from numpy.typing import NDArray
 
@@ -15,54 +14,10 @@ from mha_utils.controls import LARGE, SAYS, WRAPPED
 from mha_utils.explorer import Explorer
 from mha_utils.text import START
 from mha_utils.training import Trainer, Training
+from mha_utils.widgets import Slider, keep_keys
 
 _PAUSE = 0.25  # seconds from picture to picture, while it learns
 _FRAME = 0.2  # and while the film is played
-
-
-class FilmSlider(anywidget.AnyWidget):
-    """A slider over the steps of a training; those of ipywidgets cannot have a name.
-
-    Attributes
-    ----------
-    steps : list of int
-        After how many steps each picture was taken.
-    value : int
-        Which picture is shown, counted from 0.
-    disabled : bool
-    """
-
-    _esm = """
-    function render({ model, el }) {
-      const input = document.createElement("input");
-      const label = document.createElement("label");
-      input.type = "range";
-      input.dataset.lmSuppressShortcuts = "true"; // arrows are not JupyterLab's here
-      label.append("film ", input);
-      el.append(label);
-      const draw = () => {
-        const steps = model.get("steps"), value = model.get("value");
-        input.max = steps.length - 1;
-        input.value = value;
-        input.disabled = model.get("disabled");
-        input.setAttribute("aria-valuetext", `after ${steps[value]} steps`);
-      };
-      input.addEventListener("input", () => {
-        model.set("value", Number(input.value));
-        model.save_changes();
-      });
-      model.on("change", draw);
-      draw();
-      return () => model.off("change", draw);
-    }
-    export default { render };
-    """
-    _css = """
-    .mha-film label { display: flex; align-items: center; gap: 6px; font-size: 16px; }
-    """
-    steps = traitlets.List(traitlets.Int(), [0]).tag(sync=True)
-    value = traitlets.Int(0).tag(sync=True)
-    disabled = traitlets.Bool(True).tag(sync=True)
 
 
 class TrainingPanel(VBox):
@@ -115,21 +70,20 @@ class TrainingPanel(VBox):
         self._go.on_click(self._start_or_pause)
         self._next.on_click(self._another_seed)
         self._bar, self._text = IntProgress(max=self.training.steps), HTML()
-        self._film = FilmSlider()
-        self._film.add_class("mha-film")
+        self._film = Slider(description="film", step=1, layout={"width": "14em"})
         # Not ipywidgets' own Play, whose buttons have no names to be read out.
-        self._play = Button(
-            description="Play the film", style=LARGE, layout=wide, disabled=True
-        )
+        self._play = Button(description="Play the film", style=LARGE, layout=wide)
         self._play.on_click(self._play_or_stop)
         self._playing: asyncio.Task | None = None
         self._jobs = HTML()
         self._film.observe(self._show_film, "value")
         self._say()
+        self._wind()
         self._say_jobs(0)
-        row = HBox([self._go, self._next, self._bar, self._text], layout=WRAPPED)
-        film = HBox([self._play, self._film, self._jobs], layout=WRAPPED)
-        super().__init__([row, film, self.explorer])
+        row = [self._go, self._next, self._bar, self._text]
+        film = [self._play, self._film, self._jobs]
+        rows = [keep_keys(HBox(controls, layout=WRAPPED)) for controls in (row, film)]
+        super().__init__([*rows, self.explorer])
 
     def __repr__(self) -> str:
         return "A training to watch; it needs a running kernel"
@@ -203,7 +157,8 @@ class TrainingPanel(VBox):
         """Give the slider the film so far, and show its end."""
         steps, training = list(self.training.film), self.training
         with self._film.hold_sync():
-            self._film.steps, self._film.value = steps, len(steps) - 1
+            self._film.says = [f"after {step} steps" for step in steps]
+            self._film.max = self._film.value = len(steps) - 1
             self._film.disabled = len(steps) == 1
         self._play.disabled = self._film.disabled
         self._go.disabled = training.step >= training.steps
@@ -217,9 +172,9 @@ class TrainingPanel(VBox):
     async def _play_film(self) -> None:
         """Show picture after picture, from the chosen one; from the end, all again."""
         self._play.description = "Stop"
-        begin, last = self._film.value, len(self._film.steps) - 1
+        begin, last = self._film.value, self._film.max
         try:
-            for place in range(begin if begin < last else 0, last):
+            for place in range(int(begin) if begin < last else 0, int(last)):
                 self._film.value = place
                 await asyncio.sleep(_FRAME)
             self._film.value = last
@@ -228,7 +183,7 @@ class TrainingPanel(VBox):
 
     def _show_film(self, change: dict) -> None:
         if not self._running:
-            step = self._film.steps[change["new"]]
+            step = list(self.training.film)[int(change["new"])]
             self._show(self.training.at(step), step)
 
     def _show(self, model: object, step: int) -> None:
@@ -237,14 +192,12 @@ class TrainingPanel(VBox):
         self._say_jobs(step)
 
     def _say_jobs(self, step: int) -> None:
-        """Name for each job the head that does most of it, with a bar."""
+        """Say who does which job best, with bars."""
         told = [f"After {step} steps:"]
-        for job, shares in self._shown.jobs().items():
-            layer, head = np.unravel_index(shares.argmax(), shares.shape)
-            whose = f"layer {layer + 1}, " if len(shares) > 1 else ""
-            label, share = f"{job}, {whose}head {head + 1}", shares.max()
-            meter = f"<meter value='{share:.2f}' aria-label='{html.escape(label)}'>"
-            told.append(f"{html.escape(label)} {meter}</meter> {share:.2f}")
+        for job, share in best_heads(self._shown):
+            label = html.escape(job)
+            meter = f"<meter value='{share:.2f}' aria-label='{label}'></meter>"
+            told.append(f"{label} {meter} {share:.2f}")
         line = "&emsp;".join(
             f"<span style='white-space: nowrap'>{t}</span>" for t in told
         )
@@ -265,6 +218,16 @@ class TrainingPanel(VBox):
             go_on = " to go on, or play the film so far" * bool(training.step)
             text += f". Press Train{go_on}"
         self._text.value = SAYS.format(role="status", text=html.escape(error or text))
+
+
+def best_heads(model: Any) -> list[tuple[str, float]]:
+    """Name each job and the head that does most of it, with its share, 0 to 1."""
+    named = []
+    for job, shares in model.jobs().items():  # (layers, h)
+        layer, head = np.unravel_index(shares.argmax(), shares.shape)
+        whose = f"layer {layer + 1}, " if len(shares) > 1 else ""
+        named.append((f"{job}, {whose}head {head + 1}", float(shares.max())))
+    return named
 
 
 def _given_to_others(picture: dict) -> NDArray:

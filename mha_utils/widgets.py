@@ -2,6 +2,7 @@
 
 import anywidget
 import traitlets
+from ipywidgets import Box
 
 
 class Slider(anywidget.AnyWidget):
@@ -12,6 +13,9 @@ class Slider(anywidget.AnyWidget):
     description : str
         The name.
     min, max, step, value : float
+    says : list of str
+        What is read out at 0, 1, 2, ...; if empty, the number is shown and read out.
+    disabled : bool
     label_width : str
         In CSS, as that of the labels of ipywidgets.
     """
@@ -24,22 +28,26 @@ class Slider(anywidget.AnyWidget):
       const range = make("input", { type: "range" });
       const number = make("output", { className: "widget-readout" });
       const label = make("label", { className: "widget-inline-hbox" });
-      name.textContent = model.get("description");
-      name.style.width = model.get("label_width");
-      for (const key of ["min", "max", "step"]) range[key] = model.get(key);
       range.addEventListener("input", () => {
         model.set("value", Number(range.value));
         model.save_changes();
       });
       const draw = () => {
-        range.value = model.get("value");
-        number.textContent = model.get("value").toFixed(2);
+        const value = model.get("value"), said = model.get("says")[value];
+        name.textContent = model.get("description");
+        name.style.width = model.get("label_width");
+        for (const key of ["min", "max", "step", "value", "disabled"])
+          range[key] = model.get(key);
+        number.textContent = value.toFixed(2);
+        number.hidden = said !== undefined;
+        range.setAttribute("aria-valuetext", said ?? number.textContent);
       };
-      model.on("change:value", draw);
+      model.on("change", draw);
       draw();
+      el.classList.add("mha-slider");
       label.append(name, range);
       el.append(label, number);
-      return () => model.off("change:value", draw);
+      return () => model.off("change", draw);
     }
     export default { render };
     """
@@ -47,22 +55,22 @@ class Slider(anywidget.AnyWidget):
     .mha-slider { display: flex; align-items: center; margin: 2px; }
     .mha-slider label { flex: 1; min-width: 0; align-items: center; }
     .mha-slider input { flex: 1; min-width: 4em; }
-    .mha-slider output { flex: none; min-width: 4em; margin-left: 6px; }
+    .mha-slider output:not([hidden]) {
+      flex: none; min-width: 4em; margin-left: 6px;
+    }
     """
     description = traitlets.Unicode().tag(sync=True)
     min = traitlets.Float().tag(sync=True)
     max = traitlets.Float().tag(sync=True)
     step = traitlets.Float().tag(sync=True)
     value = traitlets.Float().tag(sync=True)
-    label_width = traitlets.Unicode().tag(sync=True)
+    says = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    disabled = traitlets.Bool(False).tag(sync=True)
+    label_width = traitlets.Unicode("initial").tag(sync=True)
 
 
-class Keys(anywidget.AnyWidget):
-    """Unseen beside controls: keeps their arrows and letters, and shows their focus.
-
-    JupyterLab would take an arrow or a letter for a command of its own, and go to
-    another cell. The controls stand in a box of the class ``mha-keys``.
-    """
+class _Keys(anywidget.AnyWidget):
+    """Unseen beside controls: keeps their arrows and letters, and shows their focus."""
 
     _esm = """
     function render() {
@@ -76,10 +84,20 @@ class Keys(anywidget.AnyWidget):
     export default { render };
     """
     _css = """
-    .mha-keys :is(select, [type=range]):focus-visible {
-      outline: 2px solid #0b57a4 !important; outline-offset: 1px;
+    .mha-keys :is(select, button, input):focus-visible {
+      outline: 2px solid #1976d2 !important; outline-offset: 1px;
     }
     """
 
     def __init__(self) -> None:
         super().__init__(layout={"display": "none"})
+
+
+def keep_keys(box: Box) -> Box:
+    """Let the controls in a box have their arrows and letters, and return the box.
+
+    JupyterLab would take a key for a command of its own: go to another cell, or insert
+    one.
+    """
+    box.children = (*box.children, _Keys())
+    return box.add_class("mha-keys")

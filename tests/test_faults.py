@@ -828,13 +828,16 @@ FAULTS = {
         "a film of the last picture": (
             f"{PANEL}._show_film",
             lambda right, panel, change: panel._show(
-                panel.training.model, panel._film.steps[change["new"]]
+                panel.training.model, list(panel.training.film)[int(change["new"])]
             ),
         ),
         "a film beside the training": (
             f"{PANEL}._show_film",
             lambda right, panel, change: panel._show(
-                panel.training.at(step := panel._film.steps[change["new"]]), step
+                panel.training.at(
+                    step := list(panel.training.film)[int(change["new"])]
+                ),
+                step,
             ),
         ),
         "the film begins anew after each pause": (

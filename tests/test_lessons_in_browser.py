@@ -403,7 +403,7 @@ def test_training_is_watched_paused_and_resumed(run):
             f"JupyterLab {theme}",
         )
         run.locator(f"body[data-jp-theme-light='{light}']").wait_for(state="attached")
-        assert violations(run, ".widget-vbox:has(.mha-film)") == []
+        assert violations(run, ".widget-vbox:has(> .mha-keys)") == []
 
 
 ENDLESS = (

@@ -15,12 +15,11 @@ from pathlib import Path
 from symtable import symtable
 
 import nbformat
-import numpy as np
 from live import state
 
 from mha_utils import sentences
 from mha_utils.explorer import Explorer
-from mha_utils.training_panel import TrainingPanel
+from mha_utils.training_panel import TrainingPanel, best_heads
 
 WITH_EXPLORER = {"Explorer", "TrainingPanel", "DecoderPanel"}
 # Where a lesson names no sentence to try; those that a source refuses are left out.
@@ -131,13 +130,7 @@ def _film(panel: TrainingPanel) -> list[dict]:
     for step in training.film:
         model = training.at(step)
         (picture,) = _answers(Explorer(model.attend, sentence))["pictures"]
-        jobs = []
-        for job, shares in model.jobs().items():
-            layer, head = np.unravel_index(shares.argmax(), shares.shape)
-            whose = f"layer {layer + 1}, " if len(shares) > 1 else ""
-            jobs.append(
-                [f"{job}, {whose}head {head + 1}", round(float(shares.max()), 2)]
-            )
+        jobs = [(job, round(share, 2)) for job, share in best_heads(model)]
         changed = {name: picture[name] for name in ("weights", "why")}
         film.append({"step": step, "picture": changed, "jobs": jobs})
     return film
