@@ -34,11 +34,13 @@ ADDED = (
 KERNEL = "piplite pyodide_kernel ipykernel widgetsnbextension"
 LATER = "fonttools"  # is fetched when a cell imports it; Matplotlib writes PDF with it
 UNUSED = "pytz matplotlib-pyodide"  # though Pyodide's Matplotlib asks for them
-# What is not read in the rest: files for JupyterLab, which has its own, stubs of other
-# packages, samples, fonts for PDF, and what is for Fortran and C.
+# What is not read in the rest: files for JupyterLab, which has its own, samples, fonts
+# for PDF, what is for Fortran and C, and pictures of other kinds. The kernel asks for
+# Jedi by its name; without what is in it IPython completes names by itself.
 NEEDLESS = re.compile(
-    r"\.data/|/labextension/|/django-stubs/|/typeshed/(stdlib/2/|third_party/\w+/\w+/)"
+    r"\.data/|/labextension/|^(jedi|parso)/"
     r"|/mpl-data/(sample_data|fonts/(afm|pdfcorefonts))/|^numpy/(f2py|.*include)/"
+    r"|^PIL/_(imagingft|imagingmath|imagingmorph|imagingtk|webp)\."
 )
 # Modules that nothing imports by itself: compiled they are larger.
 UNCOMPILED = r"/pygments/lexers/(?!_|python)"
