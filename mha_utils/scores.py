@@ -1,10 +1,11 @@
 """Which head does which relation: scores of attention maps against known answers.
 
 An *example* is a pair of `AttentionMaps` and links {from: to}: the places of words that
-have something to find, and where it stands. Everything here takes a list of examples,
-whatever model the maps come from.
+have something to find, and where it stands. Scores take a list of examples, whatever
+model the maps come from; examples without a single link are refused as ValueError.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import permutations
@@ -16,6 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from mha_utils.maps import AttentionMaps
 
 Example = tuple[AttentionMaps, dict[int, int]]
+
+# A name and pairs of words, each with its number behind # where it is there again.
+_RELATION = re.compile(r"\s*\S+(\s+[^\s>#]+(#[1-9]\d*)?>[^\s>#]+(#[1-9]\d*)?)*\s*")
 
 
 def read_labelled(path: str | Path) -> list[tuple[str, dict[str, dict[int, int]]]]:
@@ -33,15 +37,20 @@ def read_labelled(path: str | Path) -> list[tuple[str, dict[str, dict[int, int]]
     Raises
     ------
     ValueError
-        If a pair names a word that is not there, or not which of several; or if the
-        file is not UTF-8.
+        If a relation is not written so, if a pair names a word that is not there, or
+        not which of several, or if the file is not UTF-8.
     """
     sentences = []
     for line in filter(str.strip, _lines(Path(path))):
         text, *relations = line.split(" | ")
         tokens = text.split()
         links: dict[str, dict[int, int]] = {}
-        for name, *pairs in map(str.split, relations):
+        for relation in relations:
+            if not _RELATION.fullmatch(relation):
+                raise ValueError(
+                    f"{relation!r} is no relation, such as 'sv cat>sat', in: {line}"
+                )
+            name, *pairs = relation.split()
             ends = (pair.split(">") for pair in pairs)
             links[name] = {_place(tokens, i): _place(tokens, j) for i, j in ends}
         sentences.append((text, links))
@@ -110,6 +119,7 @@ def gold_mass(examples: Sequence[Example]) -> NDArray:
 
     The mean over all links of the weight that the word gives to what it should find.
     """
+    _need_links(examples)
     return np.mean(
         [maps.weights[..., i, j] for maps, links in examples for i, j in links.items()],
         axis=0,
@@ -167,6 +177,7 @@ def split_half(
 
 def _counts(examples: Sequence[Example]) -> tuple[NDArray, NDArray]:
     """Count hits (examples, num_layers, num_heads), and links (examples,)."""
+    _need_links(examples)
     found = [
         sum(
             (maps.weights[..., i, :].argmax(axis=-1) == j for i, j in links.items()),
@@ -177,12 +188,20 @@ def _counts(examples: Sequence[Example]) -> tuple[NDArray, NDArray]:
     return np.array(found), np.array([len(links) for _, links in examples])
 
 
+def _need_links(examples: Sequence[Example]) -> None:
+    if not any(links for _, links in examples):
+        raise ValueError(
+            f"{len(examples)} examples without a link: is the relation's name right?"
+        )
+
+
 def best_offset(examples: Sequence[Example]) -> tuple[int, float]:
     """Return the fixed distance that is right most often, and how often that is.
 
     The rule "look k words back" needs no attention; a head should beat it. A negative k
     looks ahead.
     """
+    _need_links(examples)
     counts = Counter(i - j for _, links in examples for i, j in links.items())
     [(offset, count)] = counts.most_common(1)
     return offset, count / counts.total()

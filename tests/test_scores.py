@@ -156,6 +156,23 @@ def test_a_wrong_label_is_refused(tmp_path, pair):
         read_labelled(path)
 
 
+@pytest.mark.parametrize(
+    "relation", ["", "det a", "det a>", "det a>cat>dog", "det a#0>cat", "det a#x>cat"]
+)
+def test_what_is_no_relation_is_refused_with_its_line(tmp_path, relation):
+    path = tmp_path / "labelled.txt"
+    path.write_text(f"a cat or a dog | {relation}")
+    with pytest.raises(ValueError, match="no relation.* in: a cat or a dog"):
+        read_labelled(path)
+
+
+@pytest.mark.parametrize("score", [gold_mass, hits, split_half, best_offset])
+@pytest.mark.parametrize("some", [[], [(maps(EVEN), {})]])
+def test_examples_without_a_link_are_refused(score, some):
+    with pytest.raises(ValueError, match=f"{len(some)} examples without a link"):
+        score(some)
+
+
 def test_split_half_picks_the_better_head_and_counts_the_other_half():
     links = {1: 0, 2: 1}
     some = [(maps(EVEN, SHARP), links)] * 6
