@@ -21,7 +21,8 @@ from test_explorer_page import (
 )
 
 from mha_utils.explorer import Explorer
-from mha_utils.sentences import AttentionMaps, attend
+from mha_utils.maps import AttentionMaps
+from mha_utils.sentences import attend
 
 ONLY = "Without Python this page has its examples only: choose one of them."
 DOG = "The dog saw the bird because it was old"

@@ -133,7 +133,7 @@ from subprocess import Popen
 server = Popen([sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
     "--IdentityProvider.token=", "--ServerApp.port_retries=50"])
 try:
-    for _ in range(300):
+    for _ in range(1200):  # for two minutes: the machine may be busy
         found = [s for s in list_running_servers() if s["pid"] == server.pid]
         with contextlib.suppress(OSError):  # it does not listen yet
             for address in ("lab/tree/", "api/contents/") if found else ():

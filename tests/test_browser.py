@@ -33,8 +33,8 @@ from mha_utils.sentences import attend
 
 NOTEBOOK = (
     "import numpy as np\nfrom mha_utils.explorer import Explorer\n"
-    "from mha_utils.sentences import AttentionMaps, attend\n"
-    + inspect.getsource(layered),
+    "from mha_utils.maps import AttentionMaps\n"
+    "from mha_utils.sentences import attend\n" + inspect.getsource(layered),
     f"a = Explorer(attend, {SENTENCE!r}, head=1, word=8)\na",
     f"b = Explorer(layered, {LAYERED!r}, layer=1, head=2, word=1)\nb",
 )

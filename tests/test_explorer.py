@@ -12,7 +12,8 @@ import pytest
 
 from mha_utils.explorer import Explorer
 from mha_utils.heatmaps import HEAD_COLORS
-from mha_utils.sentences import AttentionMaps, attend
+from mha_utils.maps import AttentionMaps
+from mha_utils.sentences import attend
 
 SENTENCE = "The cat sat on the mat because it was tired"
 

@@ -18,7 +18,8 @@ from matplotlib.image import imread
 
 from mha_utils.explorer import Explorer
 from mha_utils.heatmaps import DIFFERENCE_MAP, HEAD_COLORS, WEIGHT_MAP
-from mha_utils.sentences import AttentionMaps, attend
+from mha_utils.maps import AttentionMaps
+from mha_utils.sentences import attend
 
 MINUS = "minus head"
 SENTENCE = "The cat sat on the mat because it was tired"

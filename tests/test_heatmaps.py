@@ -37,7 +37,8 @@ from mha_utils.heatmaps import (
     show_matrix,
 )
 from mha_utils.lettering import clean, plain
-from mha_utils.sentences import AttentionMaps, attend
+from mha_utils.maps import AttentionMaps
+from mha_utils.sentences import attend
 
 SENTENCE = "The cat sat on the mat because it was tired"
 HOSTILE = [

@@ -38,10 +38,10 @@ from mha_utils import (
 )
 from mha_utils.decoder import NEW, Decoder
 from mha_utils.explorer import Explorer
-from mha_utils.maps import ROUNDING
+from mha_utils.maps import ROUNDING, AttentionMaps
 from mha_utils.pretrained import PretrainedModel
 from mha_utils.pretrained.checkpoint import read_checkpoint
-from mha_utils.sentences import AttentionMaps, attend
+from mha_utils.sentences import attend
 from mha_utils.training import InkLayer
 from mha_utils.vocabulary import known_words, suggest
 

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from mha_utils.maps import AttentionMaps
 from mha_utils.scores import (
     best_head,
     best_offset,
@@ -18,7 +19,7 @@ from mha_utils.scores import (
     split_half,
     where_rule_fails,
 )
-from mha_utils.sentences import AttentionMaps, attend
+from mha_utils.sentences import attend
 
 
 def maps(*heads):

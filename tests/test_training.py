@@ -13,9 +13,9 @@ import sweep
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from mha_utils import MultiHeadAttention, causal_mask, split_heads
+from mha_utils.attention import positions
 from mha_utils.grammar import NUMBER, encode, sentences
 from mha_utils.scores import gold_mass
-from mha_utils.sentences import positions
 from mha_utils.training import (
     InkLayer,
     Training,

@@ -22,8 +22,8 @@ import ipywidgets, matplotlib, numpy as np
 from matplotlib.figure import Figure
 from mha_utils import MultiHeadAttention
 from mha_utils.explorer import Explorer
-from mha_utils.heatmaps import WEIGHT_MAP
-from mha_utils.sentences import AttentionMaps
+from mha_utils.maps import AttentionMaps
+from mha_utils.picture import WEIGHT_MAP
 
 layer = MultiHeadAttention.random(64, 8, seed=0)
 

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from mha_utils.attention import positions
 from mha_utils.decoder import Decoder, DecoderTraining, draw
-from mha_utils.sentences import positions
 from mha_utils.training import D_MODEL, InkLayer, Training, ink, training_corpus
 
 ROUNDS, STEPS = 7, 40
