@@ -50,7 +50,9 @@ def show_layer(
     ValueError
         If there is no head or no such part, or the heads cannot share equally.
     """
-    if num_heads < 1 or len(head_names) not in (0, num_heads):
+    if num_heads < 1:
+        raise ValueError(f"num_heads is {num_heads}; a layer needs at least 1")
+    if len(head_names) not in (0, num_heads):
         raise ValueError(f"{len(head_names)} head_names for {num_heads} heads")
     if mark not in (None, *PARTS):
         raise ValueError(f"there is no part {mark!r}; mark one of {', '.join(PARTS)}")
@@ -60,7 +62,8 @@ def show_layer(
     height = 2 * _TOP + _ROW * len(drawn)
     parts = PARTS | ({"project": _shared(num_heads, g)} if g < num_heads else {})
     marked = f" Marked: {parts[mark]}." if mark else ""
-    alt = f"A layer of {num_heads} heads: {'; '.join(parts.values())}.{marked}"
+    heads = f"{num_heads} head{'s' * (num_heads > 1)}"
+    alt = f"A layer of {heads}: {'; '.join(parts.values())}.{marked}"
     figure = Picture(alt=alt, figsize=(_WIDTH, height), layout="none")
     ax = figure.add_axes((0, 0, 1, 1), xlim=(0, _WIDTH), ylim=(height, 0))
     ax.axis("off")
@@ -79,7 +82,7 @@ def show_layer(
                 _LEFT["attend"] - 0.15, y - 0.63, "\u22ee", ha="center", va="center"
             )
         name = f"head {head + 1}"
-        name += f": {plain(head_names[head], 24)}" if head_names else ""
+        name += f": {plain(head_names[head], 24)}" if len(head_names) else ""
         x = _LEFT["project"]
         ax.text(x, y - 0.5, name, color=color, va="center")
         first = head - head % (num_heads // g)  # of those that share

@@ -407,23 +407,26 @@ def describe(
         return f"{name}: {tell(_place(maps, word), 5)}."
     told = [tell(i, 1, *([""] if i else [])) for i in range(min(rows, n))]
     told += [f"and {n - rows} more"] if n > rows else []
-    count = (
-        f"{n} words" if maps.keys == maps.tokens else f"{n} words look at {len(keys)}"
-    )
+    count = _count(n, "word")
+    if maps.keys != maps.tokens:
+        count += f" look{'s' * (n == 1)} at {len(keys)}"
     return f"{name}, {count}. {'; '.join(told)}."
 
 
 def _favourites(maps: AttentionMaps, head: int, layer: int) -> str:
     """Say for up to 12 words which word gets most of their attention."""
-    best = maps.weights[layer, head].round(2).argmax(axis=-1)  # (n_q,)
+    shares = maps.weights[layer, head].round(2)  # (n_q, n_k)
     rows, columns = (list(map(clean, words)) for words in (maps.tokens, maps.keys))
-    told = [f"{rows[i]} \u2192 {columns[j]}" for i, j in enumerate(best[:12])]
+    told = [
+        f"{row} \u2192 {columns[own.argmax()] if own.any() else 'nothing'}"
+        for row, own in zip(rows[:12], shares)
+    ]
     more = f", and {len(rows) - 12} more" if len(rows) > 12 else ""
     return f"{_name(maps, head, layer)}: {', '.join(told)}{more}."
 
 
 def _say_matrix(matrix: NDArray, rows: Sequence, columns: Sequence) -> str:
-    text = f"{len(rows)} rows, {len(columns)} columns."
+    text = f"{_count(len(rows), 'row')}, {_count(len(columns), 'column')}."
     if matrix.size <= 64:
         lines = (", ".join(map(_number, row)) for row in matrix.round(2))
         return text + "".join(f' "{r}": {line}.' for r, line in zip(rows, lines))
@@ -491,10 +494,16 @@ def _share(weight: float) -> str:
 
 def _number(x: float, digits: int = 2) -> str:
     """Write a number short enough for a cell."""
+    if 1e6 <= abs(x) < np.inf:
+        return f"{x:.0e}".replace("-", "\u2212")  # a mask of -1e9, for instance
     digits = 0 if abs(x) >= 100 else 1 if abs(x) >= 10 else digits
     text = f"{round(x, digits) + 0.0:.{digits}f}"
     text = text.removesuffix(".0").removesuffix(".00")
     return text.replace("-", "\u2212").replace("inf", "\u221e")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def _listed(parts: list[str]) -> str:

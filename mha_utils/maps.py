@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mha_utils.guards import need_equal_groups
+
 # A row may add up to a little more: float16, or stored answers that were rounded.
 ROUNDING = 0.03
 
@@ -67,16 +69,20 @@ class AttentionMaps:
         _need_maps(weights, len(tokens), len(keys))
         _need_shares(weights)
         num_heads = weights.shape[1]
-        if len(self.head_names) not in (0, num_heads):
-            raise ValueError(f"{len(self.head_names)} head_names for {num_heads} heads")
+        head_names = tuple(str(name) for name in self.head_names)
+        if len(head_names) not in (0, num_heads):
+            raise ValueError(f"{len(head_names)} head_names for {num_heads} heads")
         num_kv_heads = num_heads if self.num_kv_heads is None else self.num_kv_heads
-        if num_kv_heads < 1 or num_heads % num_kv_heads:
-            raise ValueError(
-                f"num_kv_heads is {num_kv_heads}; it must divide {num_heads} heads"
-            )
-        why = None if self.why is None else _reasons(self.why, weights)
-        made = {"tokens": tokens, "keys": keys, "weights": weights, "why": why}
-        for name, value in (made | {"num_kv_heads": num_kv_heads}).items():
+        need_equal_groups(num_heads, num_kv_heads)
+        made = {
+            "tokens": tokens,
+            "weights": weights,
+            "head_names": head_names,
+            "keys": keys,
+            "num_kv_heads": num_kv_heads,
+            "why": None if self.why is None else _reasons(self.why, weights),
+        }
+        for name, value in made.items():
             object.__setattr__(self, name, value)
 
 

@@ -121,11 +121,15 @@ def test_every_text_is_large_and_inside_its_box(g):
             assert any(b.y0 <= at.y0 and at.y1 <= b.y1 for b in inside), text
 
 
+def test_one_head_is_one():
+    assert show_layer(1).alt.startswith("A layer of 1 head: ")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"mark": "W_O"}, "no part 'W_O'; mark one of words, project, attend"),
-        ({"num_heads": 0}, "0 heads"),
+        ({"num_heads": 0}, "num_heads is 0; a layer needs at least 1"),
         ({"num_heads": 3, "head_names": ["a"]}, "1 head_names for 3 heads"),
     ],
 )

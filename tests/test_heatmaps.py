@@ -345,6 +345,18 @@ def test_a_film_of_words_that_look_at_others():
         show_film({"now": maps, "then": other}, [(0, 0)])
 
 
+def test_descriptions_of_one_word_and_of_a_row_without_weight():
+    one = AttentionMaps(["a"], np.ones((1, 1, 1)))
+    assert describe(one) == 'Head 1, 1 word. "a" gives 1.00 of its attention to "a".'
+    one = AttentionMaps(["a"], np.full((1, 1, 3), 1 / 3), keys=list("xyz"))
+    assert describe(one).startswith("Head 1, 1 word looks at 3. ")
+    hidden = AttentionMaps(["a", "b"], [[0.0, 0.0], [0.0, 1.0]])
+    said = show_film({"now": hidden}, [(0, 0)]).alt
+    assert said == "now, head 1: a \u2192 nothing, b \u2192 b."
+    said = show_matrix([[-1e9]], ["r"], ["c"], title="scores").alt
+    assert said == 'scores: 1 row, 1 column. "r": \u22121e+09.'
+
+
 @pytest.mark.parametrize(
     ("film", "heads", "message"),
     [
@@ -424,7 +436,8 @@ def test_figures_of_words_that_look_at_other_words(sizes):
     assert len(starts) == 1
     assert f'"{asks[-1]}" gives {rows[0, -1].max():.2f}' in picture.alt
     assert f'"{best}"' in picture.alt
-    assert f"{sizes[0]} words look at {sizes[1]}." in describe(maps)
+    look = "1 word looks" if sizes[0] == 1 else f"{sizes[0]} words look"
+    assert f"{look} at {sizes[1]}." in describe(maps)
     for figure in (show_head(maps), show_heads(maps), picture):
         figure.draw_without_rendering()
         width, height = figure.get_size_inches() * figure.dpi

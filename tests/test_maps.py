@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mha_utils.heatmaps import show_heads
 from mha_utils.maps import AttentionMaps
 from mha_utils.sentences import attend
 
@@ -69,8 +70,8 @@ def test_words_may_look_at_other_words():
         ({"keys": []}, r"3 tokens and 0 keys it needs \(num_layers, num_heads, 3, 0\)"),
         ({"keys": None}, r"for 3 tokens it needs"),
         ({"tokens": list("ab")}, r"for 2 tokens it needs"),
-        ({"num_kv_heads": 3}, "num_kv_heads is 3; it must divide 4 heads"),
-        ({"num_kv_heads": 0}, "num_kv_heads is 0; it must divide 4 heads"),
+        ({"num_kv_heads": 3}, "4 heads cannot share 3 key/value heads"),
+        ({"num_kv_heads": 0}, "4 heads cannot share 0 key/value heads"),
     ],
 )
 def test_other_words_must_fit(changes, said):
@@ -144,6 +145,13 @@ def test_maps_need_a_name_for_each_head_or_none():
         AttentionMaps(["a"], np.ones((3, 1, 1)), head_names=("x", "y"))
     with pytest.raises(ValueError, match="0 tokens"):
         AttentionMaps([], np.ones((1, 0, 0)))
+
+
+@pytest.mark.parametrize("names", [["x", "y"], np.array(["x", "y"])])
+def test_names_of_heads_may_come_in_any_sequence(names):
+    maps = AttentionMaps(["a"], np.ones((2, 1, 1)), names)
+    assert maps.head_names == ("x", "y")
+    assert show_heads(maps).alt.startswith("Head 1 (x), ")
 
 
 def test_maps_are_frozen_and_equal_to_themselves_only():
