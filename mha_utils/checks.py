@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 
 from mha_utils.exercises import EXERCISES
-from mha_utils.exercises.kit import PAIRS, Exercise, NotYetError, describe, holds_pairs
+from mha_utils.exercises.kit import (
+    PAIRS,
+    Exercise,
+    Judged,
+    NotYetError,
+    describe,
+    holds_pairs,
+)
 
 
 def check(exercise: str, answer: Callable[..., Any]) -> None:
@@ -34,17 +41,9 @@ def check(exercise: str, answer: Callable[..., Any]) -> None:
     ValueError
         If there is no exercise of this name.
     """
-    if exercise not in EXERCISES:
-        raise ValueError(f"no exercise {exercise!r}; there is {', '.join(EXERCISES)}")
-    if not callable(answer):
-        print("Give the check the function itself: its name, without ( ).")
-        return
-    task = EXERCISES[exercise]
+    task = _exercise(exercise)
     closed = {function.__code__: _name(function) for function in task.closed}
-    try:
-        print(task.verdict(lambda given: _run(answer, given, closed)))
-    except NotYetError as reason:
-        print(reason)
+    print(_verdict(task, answer, closed))
 
 
 def yours_or_ours(exercise: str, answer: Callable[..., Any]) -> Callable[..., Any]:
@@ -58,18 +57,38 @@ def yours_or_ours(exercise: str, answer: Callable[..., Any]) -> Callable[..., An
         Its name in `EXERCISES`; it is one with one right answer.
     answer : callable
         The learner's function.
+
+    Raises
+    ------
+    ValueError
+        If there is no exercise of this name.
     """
-    task = EXERCISES[exercise]
+    task = _exercise(exercise)
     assert isinstance(task, Exercise), exercise
-    try:
-        said = task.verdict(lambda given: _run(answer, given, {}))
-    except NotYetError as reason:
-        said = str(reason)
+    said = _verdict(task, answer, {})
+    name = getattr(answer, "__name__", "your answer")
     if said.startswith("Right"):
-        print(f"{answer.__name__} is right, so it is used here.")
+        print(f"{name} is right, so it is used here.")
         return answer
-    print(f"{said}\nThe package's function stands in for {answer.__name__}.")
+    print(f"{said}\nThe package's function stands in for {name}.")
     return task.right
+
+
+def _exercise(name: str) -> Exercise | Judged:
+    if name not in EXERCISES:
+        raise ValueError(f"no exercise {name!r}; there is {', '.join(EXERCISES)}")
+    return EXERCISES[name]
+
+
+def _verdict(
+    task: Exercise | Judged, answer: Callable[..., Any], closed: dict[CodeType, str]
+) -> str:
+    if not callable(answer):
+        return "Give the check the function itself: its name, without ( )."
+    try:
+        return task.verdict(lambda given: _run(answer, given, closed))
+    except NotYetError as reason:
+        return str(reason)
 
 
 def _name(function: Callable) -> str:

@@ -2355,6 +2355,25 @@ def test_ours_stands_in_if_yours_is_not(answer, says, capsys):
     assert said.endswith("\nThe package's function stands in for my_split.\n")
 
 
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (None, "Give the check the function itself"),
+        (partial(split_of_lesson_4), "too many values to unpack"),
+    ],
+)
+def test_an_answer_without_a_name_is_replaced_by_the_package(answer, says, capsys):
+    assert yours_or_ours("batch split", answer) is EXERCISES["batch split"].right
+    said = capsys.readouterr().out
+    assert says in said
+    assert said.endswith("\nThe package's function stands in for your answer.\n")
+
+
+def test_a_function_for_no_exercise_is_refused():
+    with pytest.raises(ValueError, match="no exercise 'splits'; there is weights"):
+        yours_or_ours("splits", split_of_lesson_4)
+
+
 def test_the_package_is_open_again_after_a_check(capsys):
     check("split", split_heads)
     assert "write it yourself" in capsys.readouterr().out
