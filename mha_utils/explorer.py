@@ -267,7 +267,13 @@ class Explorer(anywidget.AnyWidget):
         if self._kept is None or self._kept[0] != asked:
             self._kept = None  # large maps go before others come
             controls = {name: asked[name] for name in asked if name != "sentence"}
-            self._kept = asked, self._attend(asked["sentence"], **controls)
+            maps = self._attend(asked["sentence"], **controls)
+            if not isinstance(maps, AttentionMaps):
+                raise ValueError(
+                    f"attend returned {type(maps).__name__}; the explorer needs "
+                    f"AttentionMaps(tokens, weights)."
+                )
+            self._kept = asked, maps
         return self._kept[1]
 
     def _answer(self, inputs: dict) -> dict:
