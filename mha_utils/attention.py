@@ -194,7 +194,9 @@ def padding_mask(lengths: ArrayLike, n: int) -> NDArray[np.bool_]:
     Raises
     ------
     ValueError
-        If a length is negative or above n.
+        If a length is no whole number, negative or above n.
+    TypeError
+        If n is not an integer.
 
     Examples
     --------
@@ -203,7 +205,7 @@ def padding_mask(lengths: ArrayLike, n: int) -> NDArray[np.bool_]:
      [1 1 0]]
     """
     lengths = guards.sentence_lengths(lengths, n)
-    return np.arange(n) < lengths[:, None, None, None]  # (b, 1, 1, n)
+    return np.arange(index(n)) < lengths[:, None, None, None]  # (b, 1, 1, n)
 
 
 def positions(n: int, d: int) -> NDArray:

@@ -12,10 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 def real_array(name: str, array: ArrayLike) -> NDArray:
     """Return `array` as floating point; integers and booleans become float64."""
-    try:
-        array = np.asarray(array)
-    except ValueError:
-        raise ValueError(f"{name} is a list whose rows differ in length") from None
+    array = _array(name, array)
     if array.dtype.kind in "biu":
         return array.astype(np.float64)
     if array.dtype.kind != "f":
@@ -121,7 +118,7 @@ def layer_mask(mask: ArrayLike | None, query: NDArray, key: NDArray) -> NDArray 
     """
     if mask is None:
         return None
-    mask = np.asarray(mask)
+    mask = _array("mask", mask)
     *batch, h, n_q, _ = query.shape
     if mask.ndim == 3 and batch and mask.shape[0] == batch[-1] > 1:
         both = f", as there are {h} of both" if batch[-1] == h else ""
@@ -136,7 +133,7 @@ def layer_mask(mask: ArrayLike | None, query: NDArray, key: NDArray) -> NDArray 
 
 def words_to_split(x: ArrayLike, num_heads: int) -> NDArray:
     """Return words (..., n, h*d) whose numbers can be shared by the heads."""
-    x = np.asarray(x)
+    x = _array("x", x)
     if x.ndim < 2:
         raise ValueError(f"x has shape {x.shape}; it needs (..., n, h*d)")
     if num_heads < 1 or x.shape[-1] % num_heads:
@@ -149,7 +146,7 @@ def words_to_split(x: ArrayLike, num_heads: int) -> NDArray:
 
 def heads_to_merge(x: ArrayLike) -> NDArray:
     """Return what heads found, (..., h, n, d)."""
-    x = np.asarray(x)
+    x = _array("x", x)
     if x.ndim < 3:
         raise ValueError(f"x has shape {x.shape}; it needs (..., h, n, d)")
     return x
@@ -157,7 +154,7 @@ def heads_to_merge(x: ArrayLike) -> NDArray:
 
 def sentence_lengths(lengths: ArrayLike, n: int) -> NDArray:
     """Return whole numbers of words from 0 to n, one for each sentence: (b,)."""
-    lengths = np.asarray(lengths)
+    lengths = _array("lengths", lengths)
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu":
         raise ValueError(
             f"lengths has shape {lengths.shape} and dtype {lengths.dtype}; it needs "
@@ -321,6 +318,13 @@ def cast(name: str, array: NDArray, dtype: np.dtype) -> NDArray:
     return result
 
 
+def _array(name: str, array: ArrayLike) -> NDArray:
+    try:
+        return np.asarray(array)
+    except ValueError:
+        raise ValueError(f"{name} is a list whose rows differ in length") from None
+
+
 def _words(name: str, array: ArrayLike, d_model: int) -> NDArray:
     array = finite_array(name, array)
     if array.ndim < 2:
@@ -336,7 +340,7 @@ def _words(name: str, array: ArrayLike, d_model: int) -> NDArray:
 
 
 def _mask(mask: ArrayLike, shape: tuple[int, ...]) -> NDArray:
-    mask = np.asarray(mask)
+    mask = _array("mask", mask)
     if mask.dtype != bool and not np.issubdtype(mask.dtype, np.floating):
         raise ValueError(
             f"mask has dtype {mask.dtype}; use boolean (True = may attend) or float "

@@ -532,6 +532,19 @@ def test_mask_of_another_dtype_is_refused(dtype):
         a_layer()(normal(2, 6), mask=np.ones((2, 2), dtype))
 
 
+def test_a_mask_or_words_in_rows_of_different_length_are_refused():
+    rows, x = [[True], [True, True]], normal(2, 6)
+    with raises("mask is a list whose rows differ in length"):
+        a_layer()(x, mask=rows)
+    with raises("mask is a list whose rows differ in length"):
+        scaled_dot_product_attention(x, x, x, rows)
+    for function in (lambda rows: split_heads(rows, 1), merge_heads):
+        with raises("x is a list whose rows differ in length"):
+            function(rows)
+    with raises("lengths is a list whose rows differ in length"):
+        padding_mask(rows, 2)
+
+
 @pytest.mark.parametrize("no_number", [np.nan, np.inf])
 def test_mask_with_nan_or_infinity_is_refused(no_number):
     with raises("mask holds NaN or +inf", "use -inf"):
@@ -569,6 +582,11 @@ def test_padding_changes_nothing():
 def test_lengths_that_cannot_be_are_refused(lengths, pieces):
     with raises(*pieces):
         padding_mask(lengths, 4)
+
+
+def test_sentences_are_padded_to_a_whole_number_of_words():
+    with pytest.raises(TypeError, match="'float' object cannot be interpreted"):
+        padding_mask([2, 3], 3.5)
 
 
 @pytest.mark.parametrize("b", [2, 3, 5])  # 3 heads, 5 words
