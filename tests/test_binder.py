@@ -122,8 +122,8 @@ def test_what_binder_builds_is_small(built):
     assert sum(sizes.values()) < 700e6, told
 
 
-def test_the_badge_opens_the_start_page(built):
-    """JupyterLab as Binder starts it, at the path that the README's badge names."""
+def test_binders_address_opens_the_start_page(built):
+    """JupyterLab as Binder starts it, at the path in the README's address."""
     readme = (ROOT / "README.md").read_text("utf-8")
     (path,) = re.findall(r"mybinder\.org/v2/gh/\S+\?urlpath=lab/tree/(\S+)", readme)
     code = """
