@@ -11,7 +11,7 @@ Framework for Transformer Circuits", and Olsson et al. 2022, "In-context Learnin
 Induction Heads".
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from mha_utils.attention import (
     softmax,
     split_heads,
 )
+from mha_utils.guards import heads_of
 from mha_utils.maps import AttentionMaps
 from mha_utils.text import START, words
 from mha_utils.training import (
@@ -40,8 +41,6 @@ TEXT = 24  # words in a text of training
 FARTHEST = 40  # place at which a text of training begins at most
 NEW = "(a new word)"
 """Stands for all words that are not in the text."""
-
-Head = tuple[int, int]
 
 
 class Decoder:
@@ -113,13 +112,15 @@ class Decoder:
         self,
         ids: NDArray,
         places: NDArray | None = None,
-        off: Collection[Head] = (),
-        instead: NDArray | None = None,
+        off: Iterable[tuple[int, int]] = (),
+        ablation: str = "zero",
     ) -> tuple[NDArray, list[tuple[NDArray, ...]]]:
         """Compute the residual stream, and what each layer needs to run backwards.
 
-        The heads that are `off` bring what is in `instead`, (num_layers, h, d_v), or 0.
+        `off` and `ablation` are those of `attend`.
         """
+        off = heads_of(off, self.num_layers, self.num_heads)
+        instead = self._instead(ablation)  # (num_layers, h, d_v)
         p, h = self.parameters, self.num_heads
         n, dtype = ids.shape[1], p["words"].dtype
         places = np.arange(n) if places is None else places
@@ -130,7 +131,7 @@ class Decoder:
             q, k, v = (split_heads(x @ p[w][layer], h) for w in ("w_q", "w_k", "w_v"))
             z, weights = scaled_dot_product_attention(q, k, v, mask)  # (b, h, n, d_v)
             for head in (head for where, head in off if where == layer):
-                z[:, head] = 0 if instead is None else instead[layer, head]
+                z[:, head] = instead[layer, head]
             z = merge_heads(z)  # (b, n, h*d_v)
             layers.append((x, q, k, v, weights, z))
             x = x + z @ p["w_o"][layer]  # (b, n, d), the residual stream
@@ -167,7 +168,7 @@ class Decoder:
         return gradient
 
     def attend(
-        self, text: str, *, off: Collection[Head] = (), ablation: str = "zero"
+        self, text: str, *, off: Iterable[tuple[int, int]] = (), ablation: str = "zero"
     ) -> AttentionMaps:
         """Run the heads of all layers on a text.
 
@@ -176,7 +177,7 @@ class Decoder:
         text : str
             Words of any language, at most 40 different ones. Large and small letters
             count the same.
-        off : collection of pairs (layer, head), optional
+        off : pairs (layer, head), counted from 0, optional
             Heads that are switched off; those behind them read what is left.
         ablation : str
             What these bring: nothing, "zero", or what they bring on average to a word
@@ -189,12 +190,12 @@ class Decoder:
             slots; if a head is not there, or `ablation` is neither.
         """
         tokens, ids, _ = _read(text)
-        _, layers = self._run(ids, off=off, instead=self._instead(off, ablation))
+        _, layers = self._run(ids, off=off, ablation=ablation)
         weights = np.concatenate([layer[-2] for layer in layers])  # (layers, h, n, n)
         return AttentionMaps([START, *tokens], weights, note=_note(ids[0, 1:]))
 
     def next_words(
-        self, text: str, *, off: Collection[Head] = (), ablation: str = "zero"
+        self, text: str, *, off: Iterable[tuple[int, int]] = (), ablation: str = "zero"
     ) -> list[tuple[str, float]]:
         """Return the five likeliest next words of a text, with their probabilities.
 
@@ -202,21 +203,24 @@ class Decoder:
         refusals are those of `attend`.
         """
         _, ids, different = _read(text)
-        x, _ = self._run(ids, off=off, instead=self._instead(off, ablation))
+        x, _ = self._run(ids, off=off, ablation=ablation)
         shares = softmax(x[0, -1] @ self.parameters["next"])  # (40,)
         taken = len(different)
         found = [*zip(different, shares.tolist()), (NEW, float(shares[taken:].sum()))]
         return sorted(found, key=lambda pair: -pair[1])[:5]
 
     def right(
-        self, texts: "Texts", *, off: Collection[Head] = (), ablation: str = "zero"
+        self,
+        texts: "Texts",
+        *,
+        off: Iterable[tuple[int, int]] = (),
+        ablation: str = "zero",
     ) -> float:
         """Return how often the likeliest word is the next, where it can be known.
 
         `off` and `ablation` are those of `attend`.
         """
-        instead = self._instead(off, ablation)
-        x, _ = self._run(texts.ids[:, :-1], off=off, instead=instead)
+        x, _ = self._run(texts.ids[:, :-1], off=off, ablation=ablation)
         likeliest = (x @ self.parameters["next"]).argmax(axis=-1) + 1  # (b, n)
         return float((likeliest == texts.ids[:, 1:])[texts.known].mean())
 
@@ -256,21 +260,16 @@ class Decoder:
             for job, places in wanted.items()
         }
 
-    def _instead(self, off: Collection[Head], ablation: str) -> NDArray | None:
-        """Return what the heads that are `off` bring, or None for nothing."""
+    def _instead(self, ablation: str) -> NDArray:
+        """Return what heads that are off bring, (num_layers, h, d_v)."""
         if ablation not in ("zero", "mean"):
             raise ValueError(f'ablation is {ablation!r}; it must be "zero" or "mean"')
-        for layer, head in off:
-            if not (0 <= layer < self.num_layers and 0 <= head < self.num_heads):
-                raise ValueError(
-                    f"there is no head {(layer, head)}; layers go from 0 to "
-                    f"{self.num_layers - 1}, heads from 0 to {self.num_heads - 1}"
-                )
+        shape = self.num_layers, self.num_heads, D_MODEL // self.num_heads
         if ablation == "zero":
-            return None
+            return np.zeros(shape)
         _, layers = self._run(draw(50, np.random.default_rng(9)).ids[:, :-1])
         mean = [layer[-1].mean(axis=(0, 1)) for layer in layers]  # each (h*d_v,)
-        return np.reshape(mean, (self.num_layers, self.num_heads, -1))
+        return np.reshape(mean, shape)
 
 
 @lru_cache(maxsize=8)
@@ -332,7 +331,26 @@ def draw(
     shortest: int = 3,
     longest: int = 11,
 ) -> Texts:
-    """Draw texts of n words that repeat themselves after 3 to 11 words."""
+    """Draw `b` texts of `n` words that repeat themselves.
+
+    Parameters
+    ----------
+    b : int
+    rng : numpy.random.Generator
+    n : int
+    shortest, longest : int
+        After how many words a text repeats itself, from 1 to 40.
+
+    Raises
+    ------
+    ValueError
+        If there are not so many slots, or `longest` is less than `shortest`.
+    """
+    if not 1 <= shortest <= longest <= SLOTS:
+        raise ValueError(
+            f"shortest is {shortest} and longest is {longest}; a text repeats itself "
+            f"after 1 to {SLOTS} words"
+        )
     period = rng.integers(shortest, longest + 1, (b, 1))
     slots = rng.random((b, SLOTS)).argsort(axis=1)  # each text's own order
     said = np.take_along_axis(slots, np.arange(n + 1) % period, axis=1)  # (b, n + 1)

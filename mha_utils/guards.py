@@ -6,6 +6,8 @@ a ValueError that names the array, its shape and what was needed. Float16 is com
 float32; `cast` takes a result back to the caller's dtype.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -215,6 +217,20 @@ def need_equal_groups(num_heads: int, num_kv_heads: int) -> None:
             f"{num_heads} heads cannot share {num_kv_heads} key/value heads equally; "
             f"choose a num_kv_heads of {_divisors(num_heads)}"
         )
+
+
+def heads_of(
+    heads: Iterable[tuple[int, int]], num_layers: int, num_heads: int
+) -> set[tuple[int, int]]:
+    """Return pairs (layer, head), each once, all of which a model has."""
+    found = {(layer, head) for layer, head in heads}
+    for layer, head in found:
+        if not (0 <= layer < num_layers and 0 <= head < num_heads):
+            raise ValueError(
+                f"there is no head ({layer}, {head}); layers go from 0 to "
+                f"{num_layers - 1}, heads from 0 to {num_heads - 1}"
+            )
+    return found
 
 
 def layer_matrices(

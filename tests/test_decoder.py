@@ -294,6 +294,22 @@ def test_the_second_layer_reads_what_the_first_wrote():
     )
 
 
+def test_heads_that_are_off_may_come_one_by_one():
+    model, text = Decoder(2, 2, 0), "cat mat dog cat mat"
+    off = [(0, 0), (1, 1)]
+    for ablation in ("zero", "mean"):
+        told = model.next_words(text, off=off, ablation=ablation)
+        assert told == model.next_words(text, off=iter(off), ablation=ablation)
+        assert told == model.next_words(text, off=np.array(off), ablation=ablation)
+        assert told != model.next_words(text)
+
+
+@pytest.mark.parametrize(("shortest", "longest"), [(0, 3), (5, 4), (3, 41)])
+def test_texts_repeat_themselves_within_the_slots(shortest, longest):
+    with pytest.raises(ValueError, match=f"longest is {longest}; .* 1 to 40 words"):
+        draw(2, np.random.default_rng(0), shortest=shortest, longest=longest)
+
+
 @pytest.mark.parametrize("head", [(2, 0), (0, 1), (-1, 0), (0, -1)])
 def test_a_head_that_is_not_there(head):
     with pytest.raises(ValueError, match="there is no head .*from 0 to 1, heads"):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mha_utils.attention import MultiHeadAttention, split_heads
+from mha_utils.guards import heads_of
 from mha_utils.maps import AttentionMaps
 from mha_utils.pretrained.checkpoint import Checkpoint
 from mha_utils.pretrained.own import OwnAttention
@@ -160,11 +161,12 @@ class PretrainedModel:
         blocks: int | None = None,
     ) -> tuple[NDArray, list[NDArray]]:
         """Run the encoder: last hidden state (n, d) and each layer's weights."""
-        removed = _heads_by_layer(off, self.num_layers, self.num_heads)
+        off = heads_of(off, self.num_layers, self.num_heads)
         x = self._embeddings(ids)  # (n, d)
         maps = []
-        for block, heads in zip(self.blocks[:blocks], removed):
-            x, weights = block(x, heads)  # (n, d), (h, n, n)
+        for i, block in enumerate(self.blocks[:blocks]):
+            removed = sorted(head for layer, head in off if layer == i)
+            x, weights = block(x, removed)  # (n, d), (h, n, n)
             maps.append(weights)
         return x, maps
 
@@ -281,21 +283,6 @@ def _dense(
     """Return a matrix (n_out, n_in), which stands to the left of x, and its bias."""
     w = checkpoint.tensor(f"{name}.weight", n_out, n_in)
     return w, checkpoint.tensor(f"{name}.bias", len(w))  # (n_out, n_in), (n_out,)
-
-
-def _heads_by_layer(
-    heads: Iterable[tuple[int, int]], num_layers: int, num_heads: int
-) -> list[list[int]]:
-    """Sort pairs (layer, head) by layer; refuse a head that is not there."""
-    by_layer: list[list[int]] = [[] for _ in range(num_layers)]
-    for layer, head in set(heads):
-        if not (0 <= layer < num_layers and 0 <= head < num_heads):
-            raise ValueError(
-                f"there is no head ({layer}, {head}); layers go from 0 to "
-                f"{num_layers - 1}, heads from 0 to {num_heads - 1}"
-            )
-        by_layer[layer].append(head)
-    return by_layer
 
 
 def _need_known(ids: Sequence[int], num_known: int) -> None:
