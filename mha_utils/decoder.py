@@ -137,12 +137,12 @@ class Decoder:
             x = x + z @ p["w_o"][layer]  # (b, n, d), the residual stream
         return x, layers
 
-    def backward(self, d_scores: NDArray) -> dict[str, NDArray]:
+    def backward(self, grad_scores: NDArray) -> dict[str, NDArray]:
         """Return the gradient of each parameter, the last `forward` backwards.
 
         Parameters
         ----------
-        d_scores : array (b, n, 40)
+        grad_scores : array (b, n, 40)
             The derivative of the loss by each score that `forward` gave.
         """
         p, h = self.parameters, self.num_heads
@@ -150,21 +150,21 @@ class Decoder:
         gradient = {name: np.zeros_like(array) for name, array in p.items()}
         # Where it does not matter which text a word is in, all are one long row of
         # words, (b*n, ...): one large matrix product is faster than b small ones.
-        d_scores = _flat(d_scores)  # (b*n, 40)
-        gradient["next"] = _flat(last).T @ d_scores  # (d, 40)
-        d_x = d_scores @ p["next"].T  # (b*n, d)
+        grad_scores = _flat(grad_scores)  # (b*n, 40)
+        gradient["next"] = _flat(last).T @ grad_scores  # (d, 40)
+        grad_x = grad_scores @ p["next"].T  # (b*n, d)
         for layer in reversed(range(self.num_layers)):
             x, q, k, v, weights, z = layers[layer]
-            gradient["w_o"][layer] = _flat(z).T @ d_x  # (h*d_v, d)
-            d_z = (d_x @ p["w_o"][layer].T).reshape(z.shape)  # (b, n, h*d_v)
-            d_heads = attention_backward(split_heads(d_z, h), q, k, v, weights)
-            for name, d_head in zip(("w_q", "w_k", "w_v"), d_heads):
-                d_flat = _flat(merge_heads(d_head))  # (b*n, h*d_k)
-                gradient[name][layer] = _flat(x).T @ d_flat  # (d, h*d_k)
+            gradient["w_o"][layer] = _flat(z).T @ grad_x  # (h*d_v, d)
+            grad_z = (grad_x @ p["w_o"][layer].T).reshape(z.shape)  # (b, n, h*d_v)
+            grad_heads = attention_backward(split_heads(grad_z, h), q, k, v, weights)
+            for name, grad_head in zip(("w_q", "w_k", "w_v"), grad_heads):
+                grad_flat = _flat(merge_heads(grad_head))  # (b*n, h*d_k)
+                gradient[name][layer] = _flat(x).T @ grad_flat  # (d, h*d_k)
                 # Beside what went past the layer, what went through its heads.
-                d_x += d_flat @ p[name][layer].T  # (b*n, d)
-        is_word = np.eye(len(p["words"]), dtype=d_x.dtype)[ids.ravel()]  # (b*n, 41)
-        gradient["words"] = is_word.T @ d_x  # (41, d)
+                grad_x += grad_flat @ p[name][layer].T  # (b*n, d)
+        is_word = np.eye(len(p["words"]), dtype=grad_x.dtype)[ids.ravel()]  # (b*n, 41)
+        gradient["words"] = is_word.T @ grad_x  # (41, d)
         return gradient
 
     def attend(

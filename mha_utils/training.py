@@ -130,28 +130,29 @@ class InkLayer:
         b, _, _, d_k = heads.shape
         return heads.reshape(b, self.num_kv_heads, -1, d_k)
 
-    def backward(self, d_answers: NDArray) -> dict[str, NDArray]:
+    def backward(self, grad_answers: NDArray) -> dict[str, NDArray]:
         """Return the gradient of each parameter, the last `forward` backwards.
 
         Parameters
         ----------
-        d_answers : array (b, n, 9)
+        grad_answers : array (b, n, 9)
             The derivative of the loss by each number that `forward` answered.
         """
         p, h = self.parameters, self.num_heads
         ids, inks, x, q, k, v, weights, z = self._kept
-        gradient = {"w_o": sum_of_products(z, d_answers)}  # (h*d_v, 9)
-        d_z = self._in_groups(split_heads(d_answers @ p["w_o"].T, h))
-        d_x = np.zeros_like(x)  # (b, n, d)
-        d_q, d_k, d_v = attention_backward(d_z, q, k, v, weights)
-        d_q = d_q.reshape(len(x), h, x.shape[1], -1)  # (b, h, n, d_k)
-        for name, d_head in (("w_q", d_q), ("w_k", d_k), ("w_v", d_v)):
-            d_flat = merge_heads(d_head)  # (b, n, h*d_k), of keys and values g*d_k
-            gradient[name] = sum_of_products(x, d_flat)  # (d, h*d_k)
-            d_x += d_flat @ p[name].T
-        gradient["inks"] = sum_of_products(inks, d_x)  # (3, d)
+        gradient = {"w_o": sum_of_products(z, grad_answers)}  # (h*d_v, 9)
+        grad_z = self._in_groups(split_heads(grad_answers @ p["w_o"].T, h))
+        grad_x = np.zeros_like(x)  # (b, n, d)
+        grad_q, grad_k, grad_v = attention_backward(grad_z, q, k, v, weights)
+        grad_q = grad_q.reshape(len(x), h, x.shape[1], -1)  # (b, h, n, d_k)
+        for name, grad_head in (("w_q", grad_q), ("w_k", grad_k), ("w_v", grad_v)):
+            # Side by side: (b, n, h*d_k), those of keys and values (b, n, g*d_k).
+            grad_flat = merge_heads(grad_head)
+            gradient[name] = sum_of_products(x, grad_flat)  # (d, h*d_k)
+            grad_x += grad_flat @ p[name].T
+        gradient["inks"] = sum_of_products(inks, grad_x)  # (3, d)
         gradient["words"] = np.zeros_like(p["words"])  # (vocabulary, d)
-        np.add.at(gradient["words"], ids, d_x)
+        np.add.at(gradient["words"], ids, grad_x)
         return gradient
 
     def contributions(self, ids: NDArray, inks: NDArray) -> NDArray:
@@ -234,28 +235,28 @@ def need_equal_heads(num_heads: int) -> None:
 
 
 def attention_backward(
-    d_z: NDArray, q: NDArray, k: NDArray, v: NDArray, weights: NDArray
+    grad_z: NDArray, q: NDArray, k: NDArray, v: NDArray, weights: NDArray
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Return the derivatives of the loss by queries, keys and values.
 
     Parameters
     ----------
-    d_z : array (b, g, n_q, d_v)
+    grad_z : array (b, g, n_q, d_v)
         The derivative by what `scaled_dot_product_attention` gave.
     q : array (b, g, n_q, d_k)
     k, v : array (b, g, n_k, d_k)
     weights : array (b, g, n_q, n_k)
     """
-    d_v = weights.swapaxes(-1, -2) @ d_z  # (b, g, n_k, d_v)
-    d_weights = d_z @ v.swapaxes(-1, -2)  # (b, g, n_q, n_k)
+    grad_v = weights.swapaxes(-1, -2) @ grad_z  # (b, g, n_k, d_v)
+    grad_weights = grad_z @ v.swapaxes(-1, -2)  # (b, g, n_q, n_k)
     # The softmax: a row sums to 1, so only differences from its mean count.
-    mean = np.einsum("bgij,bgij->bgi", d_weights, weights)[..., None]  # (b, g, n_q, 1)
-    d_scores = d_weights - mean
-    d_scores *= weights
-    d_scores /= np.sqrt(q.shape[-1], dtype=q.dtype)
-    d_q = d_scores @ k  # (b, g, n_q, d_k)
-    d_k = d_scores.swapaxes(-1, -2) @ q  # (b, g, n_k, d_k)
-    return d_q, d_k, d_v
+    mean = np.einsum("bgij,bgij->bgi", grad_weights, weights)  # (b, g, n_q)
+    grad_scores = grad_weights - mean[..., None]  # (b, g, n_q, n_k)
+    grad_scores *= weights
+    grad_scores /= np.sqrt(q.shape[-1], dtype=q.dtype)
+    grad_q = grad_scores @ k  # (b, g, n_q, d_k)
+    grad_k = grad_scores.swapaxes(-1, -2) @ q  # (b, g, n_k, d_k)
+    return grad_q, grad_k, grad_v
 
 
 def sum_of_products(a: NDArray, b: NDArray) -> NDArray:

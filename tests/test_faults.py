@@ -101,8 +101,8 @@ def other_frequencies(right, n, d):
 
 
 def other_gradient(change):
-    def backward(right, model, d_scores):
-        return change(model, right(model, d_scores))
+    def backward(right, model, grad_scores):
+        return change(model, right(model, grad_scores))
 
     return backward
 
