@@ -586,7 +586,7 @@ def test_words_of_the_text_show_their_rows_and_are_chosen(page, a):
     page.keyboard.press("Enter")
     check(a, attend(SENTENCE), head=1, word=10)
     page.keyboard.press("ArrowLeft")
-    page.keyboard.press("Tab")  # nothing was chosen
+    page.keyboard.press("Shift+Tab")  # past the chosen word; nothing was chosen
     check(a, attend(SENTENCE), head=1, word=10)
 
 
