@@ -88,6 +88,11 @@ READ = """root => {
             [...node.getAttribute("d").match(/[\\d.]+/g).map(Number),
              node.getAttribute("stroke"), Number(node.getAttribute("stroke-width"))]),
         title: root.querySelector(".mha-title").textContent,
+        scale: all(".mha-labels + g rect", (node) =>
+            [...at(node, "x", "width"), node.getAttribute("fill")]),
+        ends: all(".mha-labels + g text", said),
+        frames: all(".mha-stage svg > g:nth-last-child(2) > rect", (node) =>
+            [...at(node, "x", "y", "width", "height"), node.getAttribute("stroke")]),
         dot: root.querySelector("circle").getAttribute("fill"),
         words: root.querySelector(".mha-words").textContent,
         alternative: svg.getAttribute("aria-label"),
@@ -154,6 +159,21 @@ def check_text(page, maps, values, *, at, by_key=False, minus=None):
         assert {state for *_, state, _, _ in shaded} == {None}
 
 
+def check_scale(page, minus=None):
+    """Compare the scale's colours, without a gap, and what stands at its ends."""
+    places, steps = [x for x, *_ in page["scale"]], (np.arange(64) + 0.5) / 64
+    name, low, what = WEIGHT_MAP, "0", "attention"
+    if minus is not None:
+        name, low, what, steps = DIFFERENCE_MAP, "−1", "difference", 2 * steps - 1
+    assert [color for *_, color in page["scale"]] == rgb(name, steps[None])[0]
+    step = (places[-1] - places[0]) / 63
+    np.testing.assert_allclose(np.diff(places), step)
+    assert all(step < wide < 2 * step for _, wide, _ in page["scale"])
+    first, last = page["ends"]
+    assert first.split()[-1] == low and last.split()[0] == "1"
+    assert what in first + last
+
+
 def contrast(one: str, other: str) -> float:
     """Return the contrast of two colours of CSS, as WCAG 2 defines it."""
 
@@ -171,16 +191,11 @@ def check_column(explorer, maps, key, *, head=0, layer=0, leftward=False):
     values = maps.weights[layer, head, :, key].astype(np.float32).astype(float)
     leaning = sorted((x, y) for x, y, _, leans, _ in page["labels"] if leans)
     leaning = leaning[::-1] if leftward else leaning
-    framed, bold = explorer.evaluate(
-        """root => [
-            ["x", "y", "width", "height"].map((name) =>
-                Number(root.querySelector(".mha-stage svg > g:nth-last-child(2) > rect")
-                    .getAttribute(name))),
-            [...root.querySelectorAll(".mha-labels > g text")].map((node) =>
-                node.getAttribute("font-weight") === "700"),
-        ]"""
+    bold = explorer.evaluate(
+        """root => [...root.querySelectorAll(".mha-labels > g text")].map((node) =>
+            node.getAttribute("font-weight") === "700")"""
     )
-    x, y, width, height = framed
+    x, y, width, height, _ = page["frames"][0]
     assert x <= leaning[key][0] < x + width  # the frame is under this key's name
     cells = page["cells"]
     assert (width, height) == (cells[0][2], cells[0][3] * len(maps.tokens))
@@ -196,6 +211,7 @@ def check_column(explorer, maps, key, *, head=0, layer=0, leftward=False):
     rows = sorted((y, text) for _, y, text, leans, _ in page["labels"] if not leans)
     assert [text for *_, text in again or rows] == [text for *_, text in rows]
     assert [y for y, *_ in numbers] == [y for y, *_ in again or rows]
+    assert all(x < cells[0][0] for _, x, _ in again)  # left of numbers and lines
     best = int(values.argmax())
     strong = [*(j == key for j in range(nk)), *(i == best for i in range(nq))]
     weights = ["700" if is_ else "400" for is_ in strong]
@@ -242,12 +258,19 @@ def check(explorer, maps, *, head=0, layer=0, word=-1, minus=None, leftward=Fals
     ys = sorted({y for _, y, *_ in page["cells"]})
     wide, high = page["cells"][0][2:4]
     assert len(page["cells"]) == nq * nk
-    assert all(x <= at < x + wide for x, (at, _) in zip(xs, columns, strict=True))
+    above = [x + 0.55 * wide for x in xs]
+    np.testing.assert_allclose([at for at, _ in columns], above, atol=0.05)
     assert all(y <= at < y + high for y, (at, _) in zip(ys, rows, strict=True))
     fills = {(ys.index(y), xs.index(x)): fill for x, y, *_, fill in page["cells"]}
     expected = rgb(WEIGHT_MAP if minus is None else DIFFERENCE_MAP, values)
     wrong = [at for at, fill in fills.items() if fill != expected[at[0]][at[1]]]
     assert not wrong, f"cells {wrong[:5]} have the wrong colour"
+
+    check_scale(page, minus)
+    row, *cell = page["frames"]  # and that of the cell told, or explained
+    assert row[:4] == [min(xs), ys[word], nk * wide, high]
+    assert all(x in xs for x, *_ in cell)
+    assert [frame[1:4] for frame in cell] == [[ys[word], wide, high]] * len(cell)
 
     names, numbers = page["list"][::2], page["list"][1::2]
     assert [text for _, _, text in sorted(names)] == [
@@ -264,8 +287,8 @@ def check(explorer, maps, *, head=0, layer=0, word=-1, minus=None, leftward=Fals
     order = sorted(drawn, key=lambda j: abs(values[word, j]))
     assert [drawn[j] for j in order] == sorted(drawn.values())
     (start,) = {y0 for _, y0, *_ in page["lines"]}
-    above = [float(y) for y in page["above"]]  # the list is, if there is no such name
-    assert start == pytest.approx(*above or [rows[word][0]])
+    again = [float(y) for y in page["above"]]  # the list is, if there is no such name
+    assert start == pytest.approx(*again or [rows[word][0]])
 
     color = HEAD_COLORS[head % len(HEAD_COLORS)]
     assert page["dot"] == color
