@@ -17,6 +17,7 @@ from ipywidgets import HTML, Button, Checkbox, DOMWidget, Dropdown, HBox, VBox
 
 from mha_utils.lettering import clean
 from mha_utils.picture import Picture
+from mha_utils.widgets import Slider, keep_keys
 
 LARGE = {"font_size": "16px"}
 WRAPPED = {"flex_flow": "wrap", "align_items": "center"}
@@ -148,9 +149,10 @@ class Prediction(HBox):
             raise ValueError(f"{len(options)} answers to choose from; give at least 2")
         self._options = options
         self._reply = HTML()
-        answers = [self._button(option, self._commit) for option in options]
-        show = self._button("show what comes out", self._show)
-        super().__init__([*answers, show, self._reply], layout=WRAPPED)
+        self._answers = [self._button(option, self._commit) for option in options]
+        self._asked = self._button("show what comes out", self._show)
+        super().__init__([*self._answers, self._asked, self._reply], layout=WRAPPED)
+        keep_keys(self)
         self._name = f"prediction-{self.model_id}"
         self.add_class(self._name)
         self._say("", "Folded until you choose an answer above.", FOLDED)
@@ -162,9 +164,9 @@ class Prediction(HBox):
         return button
 
     def _commit(self, chosen: Button) -> None:
-        for button in self.children[:-1]:
+        for button in self._answers:
             button.icon = "check" if button is chosen else ""
-        self.children[-2].layout.display = "none"  # nothing is folded any more
+        self._asked.layout.display = "none"  # nothing is folded any more
         text = (
             f"You chose “{chosen.description}”. Compare it with what comes out below."
         )
@@ -211,8 +213,6 @@ def play(
         For each argument of `draw`: a slider's lowest, highest and first number; True
         or False for a box to tick; or a list of strings to choose from.
     """
-    from mha_utils.widgets import keep_keys  # predictions alone need no anywidget
-
     labelled = [name for name, what in controls.items() if not isinstance(what, bool)]
     # Sliders below each other begin at one place; a letter is seldom wider than 1.2ch.
     wide = f"{1.2 * max(map(len, labelled)) + 1}ch" if labelled[1:] else "initial"
@@ -256,8 +256,6 @@ def _control(name: str, what: tuple | bool | list, label_width: str) -> DOMWidge
         return Checkbox(what, description=name, indent=False, layout=layout)
     if isinstance(what, list):
         return Dropdown(options=what, description=name, style=wide, layout=fits)
-    from mha_utils.widgets import Slider
-
     low, high, start = what
     return Slider(
         description=name,

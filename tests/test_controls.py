@@ -103,7 +103,7 @@ def test_progress_marks_what_is_done(capsys):
 
 def test_a_prediction_is_chosen_and_changed():
     prediction = predict("yes", "no", "it depends")
-    *buttons, show, reply = prediction.children
+    *buttons, show, reply, _ = prediction.children
     assert [button.description for button in buttons] == ["yes", "no", "it depends"]
     assert "Folded until you choose" in reply.value
     assert "display: none" in reply.value
@@ -116,7 +116,7 @@ def test_a_prediction_is_chosen_and_changed():
 
 
 def test_a_result_is_shown_when_asked_for():
-    *answers, show, reply = predict("yes", "no").children
+    *answers, show, reply, _ = predict("yes", "no").children
     show.click()
     assert "What came out" in reply.value
     assert "display: none" not in reply.value
@@ -127,12 +127,13 @@ def test_an_answer_is_never_markup():
     answer = '</style><b>"yes" \\'
     prediction = predict(answer, "größer")
     prediction.children[0].click()
-    value = prediction.children[-1].value
+    reply = prediction.children[-2]
+    value = reply.value
     assert value.count("</style>") == 1
     assert r"\3c /style>\3c b>\"yes\" \\" in value  # inside the style
     assert "&lt;/style&gt;&lt;b&gt;" in value  # inside the text
     prediction.children[1].click()
-    assert prediction.children[-1].value.count("größer") == 2
+    assert reply.value.count("größer") == 2
 
 
 def test_a_prediction_reads_without_a_kernel():

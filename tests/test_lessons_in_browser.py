@@ -159,6 +159,16 @@ def readable(page):
 SECTION = ["Another section", "6", "No question."]
 
 
+def keeps_its_keys(page, control):
+    """Fail if JupyterLab takes a key from it, such as one that inserts a cell."""
+    control.focus()
+    for key in ("b", "x", "m", "ArrowDown", "ArrowUp"):
+        page.keyboard.press(key)
+        assert control.evaluate("node => node === document.activeElement"), key
+    style = control.evaluate("node => getComputedStyle(node).outlineStyle")
+    assert style == "solid"
+
+
 def test_results_are_folded_until_an_answer_is_chosen(lesson):
     result = (
         "getComputedStyle(node.querySelector('.jp-OutputArea'), '::before').content"
@@ -179,7 +189,7 @@ def test_results_are_folded_until_an_answer_is_chosen(lesson):
     until(shows)
     assert heading(3) == '"Folded until you choose an answer above."'
     first, second = (output(lesson, number) for number in (0, 3))
-    first.get_by_role("button", name="yes", exact=True).focus()
+    keeps_its_keys(lesson, first.get_by_role("button", name="yes", exact=True))
     lesson.keyboard.press("Tab")
     lesson.keyboard.press("Enter")
     until(shows, "We ask.", "It is so.", "2", "The answer is yes.")
@@ -288,13 +298,8 @@ def test_a_figure_to_play_with(run):
     slider.focus()
     run.keyboard.press("ArrowRight")
     until(says, "1.04 True")
-    for control in (slider, choice):  # and the arrows do not go to another cell
-        control.focus()
-        for key in ("ArrowDown", "ArrowUp"):
-            run.keyboard.press(key)
-            assert control.evaluate("node => node === document.activeElement"), key
-        style = control.evaluate("node => getComputedStyle(node).outlineStyle")
-        assert style == "solid"
+    for control in (slider, choice):
+        keeps_its_keys(run, control)
     until(says, "1.04 True")
     cell.get_by_role("checkbox", name="on").uncheck()
     until(says, "1.04 False")
