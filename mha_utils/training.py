@@ -215,9 +215,9 @@ def _unknown_words(unknown: list[str], sentence: str) -> Exception:
         suggest,
     )  # its lexicon takes a moment
 
-    suggestion = suggest(sentence)
+    suggestion, named = suggest(sentence), list(dict.fromkeys(unknown))
     says = (
-        f"Not in the grammar: {', '.join(unknown[:6])}. These heads know "
+        f"Not in the grammar: {', '.join(named[:6])}. These heads know "
         f"{len(NUMBER) - 2} words; vocabulary.known_words() lists them."
     )
     if 0 < len(suggestion) <= 120:

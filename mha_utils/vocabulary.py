@@ -146,11 +146,12 @@ class _Draft:
                 kind = {"noun", "plural" if word.endswith("s") else "singular"}
         new = self._instead(word, kind, rest)
         self._helped = new == "" and (self._helped or _helps(word, rest))
-        if not new or not self._fits(_PART[new]):
+        one = {"noun", "singular"} <= kind
+        if not new or not self._fits(_PART[new], one):
             if new == "the":
                 self._skips, self._agrees = True, False
             return
-        part, is_noun = _PART[new], "noun" in kind
+        part, is_noun = _PART[new], _PART[new] == "noun"
         if part in _VERBS and not self.words:  # "Open the door"
             self._put("they")
             self._plural = True
@@ -175,7 +176,7 @@ class _Draft:
         while self._parts[-1] in leads:
             self._parts.pop()
             self.words.pop()
-        return " ".join(self.words)
+        return " ".join(self.words) if self.words[1:] else ""
 
     def _put(self, word: str, part: str = "") -> None:
         self._skips = False
@@ -186,8 +187,10 @@ class _Draft:
         elif self._parts[-1] in ("conjunction", "that"):
             self._verbs += 1
 
-    def _fits(self, part: str) -> bool:
-        """Whether the grammar has a place for such a word now."""
+    def _fits(self, part: str, one: bool) -> bool:
+        """Whether the grammar has a place for such a word, or `one` thing, now."""
+        if one and self._parts[-1] == "predicate":  # "is old mat"
+            return False
         if part in _VERBS and not self._verbs:
             return False
         if self._skips and part in ("adjective", "noun"):
@@ -202,6 +205,8 @@ class _Draft:
         after = rest[0] if rest else set()
         if _helps(word, rest):
             return ""
+        if word == "you" and self._parts[-1] in ("verb", "preposition"):
+            return "them"
         if word in _INSTEAD:
             return _INSTEAD[word]
         agrees = self._agrees or _PART.get(word) not in _VERBS

@@ -375,6 +375,7 @@ def test_maps_of_a_sentence(trained):
         ("", "no word"),
         ("!?", "no word"),
         ("The wug sat", "Not in the grammar: wug"),
+        ("The wug saw the wug", "Not in the grammar: wug, saw. These"),
         (
             "A cat, (the \u201cwug\u201d): sat \u2013 \U0001f600!",
             "grammar: a, wug, \U0001f600. These",

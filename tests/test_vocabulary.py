@@ -61,6 +61,10 @@ SUGGESTED = {
     "The boy and the wug run": "the boy near the cat runs",
     "She can not fly and catch it.": "she sleeps",
     "The woman rests behind the": "the girl rests",
+    "I love you": "they love them",
+    "The dog barked at me": "the dog near them",
+    "London is bigger than Paris": "the mat is old",  # not "is old chair"
+    "It rains": "",  # a word alone is no sentence
     "wug": "",
     "": "",
 }
