@@ -26,15 +26,10 @@ from mha_utils.attention import (
     softmax,
     split_heads,
 )
-from mha_utils.guards import heads_of
+from mha_utils.guards import heads_of, need_equal_heads
 from mha_utils.maps import AttentionMaps
 from mha_utils.text import START, words
-from mha_utils.training import (
-    D_MODEL,
-    Trainer,
-    attention_backward,
-    need_equal_heads,
-)
+from mha_utils.training import D_MODEL, Trainer, attention_backward
 
 SLOTS = 40
 TEXT = 24  # words in a text of training
@@ -69,7 +64,7 @@ class Decoder:
     def __init__(self, num_layers: int, num_heads: int, seed: int) -> None:
         if num_layers < 1:
             raise ValueError(f"num_layers is {num_layers}; a model needs at least 1")
-        need_equal_heads(num_heads)
+        need_equal_heads(D_MODEL, num_heads)
         rng, d = np.random.default_rng(seed), D_MODEL
         self.num_layers, self.num_heads = num_layers, num_heads
         square = (num_layers, d, d)

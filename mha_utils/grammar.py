@@ -147,7 +147,14 @@ def sentences(n: int, seed: int, unseen: str = "") -> list[Sentence]:
         "" for sentences to train on. "structures" for sentences whose `HELD_OUT`
         structure is never among those; "pairs" for a known structure with a noun and
         verb that never meet there, as the cat and "sat" never do.
+
+    Raises
+    ------
+    ValueError
+        If `unseen` is none of these.
     """
+    if unseen not in ("", "structures", "pairs"):
+        raise ValueError(f'unseen is {unseen!r}; it is "", "structures" or "pairs"')
     rng = random.Random(seed)
     structures = [s for s in STRUCTURES if (s in HELD_OUT) == (unseen == "structures")]
     often = [_OFTEN[structure.modifier] for structure in structures]

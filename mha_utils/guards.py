@@ -203,10 +203,12 @@ def finite_base(base: float) -> float:
 
 def need_equal_heads(d_model: int, num_heads: int) -> None:
     """Refuse sizes of a layer in which the heads would differ."""
-    if num_heads < 1 or d_model < 1 or d_model % num_heads:
+    if d_model < 1:
+        raise ValueError(f"d_model is {d_model}; a word needs at least 1 number")
+    if not _divides(num_heads, d_model):
         raise ValueError(
             f"d_model {d_model} cannot be shared equally by {num_heads} heads; "
-            f"choose a num_heads that divides it"
+            f"choose a num_heads of {_divisors(d_model)}"
         )
 
 

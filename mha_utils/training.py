@@ -24,7 +24,7 @@ from mha_utils.attention import (
     split_heads,
 )
 from mha_utils.grammar import NUMBER, PAD, RELATIONS, Corpus, encode, sentences
-from mha_utils.guards import need_equal_groups
+from mha_utils.guards import need_equal_groups, need_equal_heads
 from mha_utils.maps import AttentionMaps
 from mha_utils.text import START, words
 
@@ -62,7 +62,7 @@ class InkLayer:
     def __init__(
         self, num_heads: int, seed: int, num_kv_heads: int | None = None
     ) -> None:
-        need_equal_heads(num_heads)
+        need_equal_heads(D_MODEL, num_heads)
         num_kv_heads = num_heads if num_kv_heads is None else num_kv_heads
         need_equal_groups(num_heads, num_kv_heads)
         rng = np.random.default_rng(seed)
@@ -70,8 +70,8 @@ class InkLayer:
         self.num_heads, self.num_kv_heads = num_heads, num_kv_heads
         width = d // num_heads * num_kv_heads  # g*d_k
         self.parameters = {
-            name: rng.normal(size=shape) / np.sqrt(width)
-            for name, shape, width in (
+            name: rng.normal(size=shape) / np.sqrt(fan_in)
+            for name, shape, fan_in in (
                 ("words", (len(NUMBER), d), 1),
                 ("inks", (INK, d), 1),
                 ("w_q", (d, d), d),
@@ -225,15 +225,6 @@ def _unknown_words(unknown: list[str], sentence: str) -> Exception:
     return UnknownWordsError(says, suggestion)
 
 
-def need_equal_heads(num_heads: int) -> None:
-    """Refuse a number of heads that cannot share d_model."""
-    if num_heads < 1 or D_MODEL % num_heads:
-        raise ValueError(
-            f"num_heads is {num_heads}; it must divide d_model {D_MODEL}: "
-            f"1, 2, 3, 4, 6, 8, 12, 16, 24 or 48"
-        )
-
-
 def attention_backward(
     grad_z: NDArray, q: NDArray, k: NDArray, v: NDArray, weights: NDArray
 ) -> tuple[NDArray, NDArray, NDArray]:
@@ -315,7 +306,7 @@ class Trainer:
 
     def __init__(self, model: Any, steps: int, learning_rate: float) -> None:
         if steps < 1:
-            raise ValueError(f"steps is {steps}; train for at least 1, better 1100")
+            raise ValueError(f"steps is {steps}; train for at least 1")
         if not 0 < learning_rate < np.inf:
             raise ValueError(f"learning_rate is {learning_rate}; try 0.01")
         self.model, self.steps, self.learning_rate = model, steps, learning_rate
@@ -476,9 +467,9 @@ _CORPORA: dict[str, Corpus] = {}
 def training_corpus(unseen: str = "") -> Corpus:
     """Return the 3,000 sentences of training, or 500 with something `unseen`."""
     if unseen not in _CORPORA:
-        seed = ("", "structures", "pairs").index(unseen)
+        seeds = {"structures": 1, "pairs": 2}  # that of training is 0
         n = 500 if unseen else 3000
-        _CORPORA[unseen] = encode(sentences(n, seed, unseen))
+        _CORPORA[unseen] = encode(sentences(n, seeds.get(unseen, 0), unseen))
     return _CORPORA[unseen]
 
 
@@ -509,14 +500,20 @@ def accuracy(
     Raises
     ------
     ValueError
-        If `ablation` is neither.
+        If `ablation` is neither, or a head to `keep` is not there.
     """
     if ablation not in ("zero", "mean"):
         raise ValueError(f'ablation is {ablation!r}; it must be "zero" or "mean"')
+    keep = range(layer.num_heads) if keep is None else list(keep)
+    for head in keep:
+        if not 0 <= head < layer.num_heads:
+            raise ValueError(
+                f"there is no head {head}; heads go from 0 to {layer.num_heads - 1}"
+            )
+    off = ~np.isin(np.arange(layer.num_heads), keep)  # (h,)
     inks, wanted = ink(corpus, np.random.default_rng(9))
     parts = layer.contributions(corpus.ids, inks)  # (b, h, n, 9)
-    if keep is not None:
-        off = ~np.isin(np.arange(layer.num_heads), keep)  # (h,)
+    if off.any():
         words_of_heads = parts.swapaxes(0, 1)  # (h, b, n, 9)
         mean = words_of_heads[:, corpus.real].mean(axis=1)  # (h, 9)
         parts[:, off] = mean[off, None] if ablation == "mean" else 0

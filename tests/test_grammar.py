@@ -170,6 +170,11 @@ def test_sentences_are_different_and_short(some):
         assert set(sentence.words) <= set(WORDS)
 
 
+def test_what_is_unseen_is_said_by_its_name():
+    with pytest.raises(ValueError, match="unseen is 'pair'"):
+        sentences(3, 0, "pair")
+
+
 def test_nothing_unseen_leaks_into_training():
     trained = {str(sentence) for sentence in sentences(3000, 0)}
     for unseen in ("structures", "pairs"):

@@ -256,6 +256,17 @@ def test_keeping_all_heads_changes_nothing_and_keeping_none_loses_all(trained):
         accuracy(trained, corpus, keep=[], ablation="none")
 
 
+@pytest.mark.parametrize("head", [-1, 8])
+def test_a_head_to_keep_is_there(trained, head):
+    with pytest.raises(ValueError, match=f"no head {head}; heads go from 0 to 7"):
+        accuracy(trained, training_corpus("structures"), keep=[0, head])
+
+
+def test_a_corpus_is_one_of_three():
+    with pytest.raises(ValueError, match="unseen is 'pair'"):
+        training_corpus("pair")
+
+
 def test_zero_ablation_leaves_out_the_heads_contribution(trained):
     corpus = training_corpus("structures")
     without = copy.deepcopy(trained)
@@ -390,12 +401,12 @@ def test_a_sentence_that_cannot_be_read(sentence, says):
 
 @pytest.mark.parametrize("num_heads", [0, -1, 5, 7, 96])
 def test_a_number_of_heads_that_does_not_fit(num_heads):
-    with pytest.raises(ValueError, match=f"num_heads is {num_heads}; it must divide"):
+    with pytest.raises(ValueError, match=f"equally by {num_heads} heads; .*24 or 48"):
         Training(num_heads)
 
 
 def test_nothing_to_do():
-    with pytest.raises(ValueError, match="steps is 0; train for at least 1"):
+    with pytest.raises(ValueError, match="steps is 0; train for at least 1$"):
         Training(steps=0)
     for rate in (0, -1, np.inf, np.nan):
         with pytest.raises(ValueError, match="learning_rate is .*; try 0.01"):
