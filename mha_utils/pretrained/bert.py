@@ -132,8 +132,19 @@ class PretrainedModel:
         off : pairs (layer, head), counted from 0
             Heads whose contribution is left out.
         blocks : int, optional
-            How many blocks the words go through; 0: what goes into the first one.
+            How many blocks the words go through, all if not given; 0: what goes into
+            the first one.
+
+        Raises
+        ------
+        ValueError
+            If the model cannot read the sentence, or has no such head or so many
+            blocks.
         """
+        if blocks is not None and not 0 <= blocks <= self.num_layers:
+            raise ValueError(
+                f"blocks is {blocks}; it must be from 0 to {self.num_layers}"
+            )
         x, _ = self._forward(self._cut(sentence).ids, off, blocks)
         return x
 

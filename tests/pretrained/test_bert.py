@@ -89,6 +89,12 @@ def test_a_head_that_is_not_there_is_refused(tiny, head):
         load(tiny).hidden("the cat", [head])
 
 
+@pytest.mark.parametrize("blocks", [-1, 3])
+def test_blocks_that_are_not_there_are_refused(tiny, blocks):
+    with pytest.raises(ValueError, match=f"blocks is {blocks}; .* from 0 to 2"):
+        load(tiny).hidden("the cat", blocks=blocks)
+
+
 def test_random_weights_are_a_control(tiny):
     model = load(tiny)
     before = model.hidden("the cat")
