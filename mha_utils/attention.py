@@ -370,6 +370,13 @@ class MultiHeadAttention:
     b_o : array (d_model,), optional
         Biases, added after their matrices; none in the paper, usual in libraries.
 
+    Attributes
+    ----------
+    num_heads, num_kv_heads, d_model, d_k, d_v : int
+        h, g and the sizes, as the shapes of the matrices give them.
+    b_q, b_k, b_v, b_o : array, or None
+        The biases, in the dtype of the matrices.
+
     Raises
     ------
     ValueError

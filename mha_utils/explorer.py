@@ -30,7 +30,7 @@ _CONTROLS = ("causal", "special", "temperature")  # that a source may ask for
 _WINDOW = ("rows", "columns")  # of large maps, the first that are shown
 # What a page gets and draws at once. With 144 heads of 200 words (23 MB) it took seven
 # times as long to appear as with 100 words (6 MB).
-_MOST_BYTES, _MOST_WORDS, _MOST_HEADS = 8_000_000, 100, 2000
+_MAX_BYTES, _MAX_WORDS, _MAX_HEADS = 8_000_000, 100, 2000
 _SIDE = 64  # of a window, in words
 _NOTHING = {
     "tokens": [],
@@ -323,11 +323,11 @@ class Explorer(anywidget.AnyWidget):
 def _need_few_heads(maps: AttentionMaps) -> None:
     """Refuse more heads than a page can show, and say how to give fewer."""
     layers, heads = maps.weights.shape[:2]
-    if layers * heads > _MOST_HEADS:
-        part = "layer" if heads <= _MOST_HEADS else f"layer, :{_MOST_HEADS}"
+    if layers * heads > _MAX_HEADS:
+        part = "layer" if heads <= _MAX_HEADS else f"layer, :{_MAX_HEADS}"
         raise ValueError(
             f"These are {layers * heads} heads; the explorer shows at most "
-            f"{_MOST_HEADS}. Give fewer: AttentionMaps(tokens, maps.weights[{part}])."
+            f"{_MAX_HEADS}. Give fewer: AttentionMaps(tokens, maps.weights[{part}])."
         )
 
 
@@ -336,9 +336,9 @@ def _window(
 ) -> tuple[slice, slice, dict | None]:
     """Return what of the maps is sent: all, or a window with this row and column."""
     layers, heads, *total = maps.weights.shape
-    if max(total) <= _MOST_WORDS and 4 * maps.weights.size <= _MOST_BYTES:
+    if max(total) <= _MAX_WORDS and 4 * maps.weights.size <= _MAX_BYTES:
         return slice(None), slice(None), None
-    side = min(_SIDE, isqrt(_MOST_BYTES // (4 * layers * heads)))
+    side = min(_SIDE, isqrt(_MAX_BYTES // (4 * layers * heads)))
     row, column = (
         max(0, min(at, n - 1)) // side * side
         for at, n in zip((row, column), total, strict=True)

@@ -68,7 +68,7 @@ WORDS = (
 )
 """All words of the grammar; the place of a word in it is the word's number."""
 NUMBER = {word: number for number, word in enumerate(WORDS)}
-MOST_WORDS = 16  # with the start
+MAX_WORDS = 16  # with the start
 
 
 class Structure(NamedTuple):
@@ -268,7 +268,7 @@ def _write(rng: random.Random, structure: Structure) -> Sentence | None:
             )
             if structure.second == "object":
                 noun(rng.choice(list(NOUNS)), rng.random() < 0.5)
-    return sentence if len(sentence.words) <= MOST_WORDS else None
+    return sentence if len(sentence.words) <= MAX_WORDS else None
 
 
 class Corpus(NamedTuple):

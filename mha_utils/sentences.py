@@ -72,9 +72,9 @@ def readings(tokens: list[str], lexicon: dict[str, str]) -> Iterator[str]:
     before, in_phrase = "", False  # a phrase: from an article to its noun
     for token in tokens:
         known = "start" if token == START else _look_up(token, lexicon)
-        readings = (known or "").split(OR)
-        verbs = [reading for reading in readings if "verb" in reading.split()]
-        others = [reading for reading in readings if reading not in verbs]
+        possible = (known or "").split(OR)
+        verbs = [reading for reading in possible if "verb" in reading.split()]
+        others = [reading for reading in possible if reading not in verbs]
         if in_phrase and others:
             reading = others[0]
         elif in_phrase and verbs[0].endswith("singular plural"):
@@ -82,7 +82,7 @@ def readings(tokens: list[str], lexicon: dict[str, str]) -> Iterator[str]:
         elif before in _BEFORE_VERBS and verbs:
             reading = verbs[0]
         else:
-            reading = readings[0]
+            reading = possible[0]
         yield reading
         before = token.lower()
         owner = reading == "determiner" and before.endswith(("'s", "\u2019s"))

@@ -5,9 +5,9 @@ import unicodedata
 
 START = "<s>"
 """Stands before the first word, so that a head with nothing to look for can rest."""
-MOST_WORDS = 1000
-"""That a sentence may have. A head's map has a number for each pair of words, so it is
-too late to refuse ten thousand of them when there is a map."""
+MAX_WORDS = 1000
+"""The most that a sentence may have. A head's map has a number for each pair of words,
+so it is too late to refuse ten thousand of them when there is a map."""
 
 
 def well_formed(text: str) -> str:
@@ -35,8 +35,10 @@ def words(sentence: str) -> list[str]:
 
     Raises
     ------
+    TypeError
+        If the sentence is no text.
     ValueError
-        If there are more than `MOST_WORDS`.
+        If there are more than `MAX_WORDS`.
 
     Examples
     --------
@@ -51,9 +53,9 @@ def spans(text: str) -> list[tuple[int, int]]:
     """Return where each of the `words` of a text begins and ends."""
     kinds = "".join(map(_kind, text))  # one letter for each character
     found = [match.span() for match in _WORD.finditer(kinds)]
-    if len(found) > MOST_WORDS:
+    if len(found) > MAX_WORDS:
         raise ValueError(
-            f"This sentence has {len(found)} words; {MOST_WORDS} are the most."
+            f"This sentence has {len(found)} words; {MAX_WORDS} are the most."
         )
     return found
 

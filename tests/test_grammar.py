@@ -12,7 +12,7 @@ from mha_utils.grammar import (
     ALONE,
     CONJUNCTIONS,
     HELD_OUT,
-    MOST_WORDS,
+    MAX_WORDS,
     NOUNS,
     NUMBER,
     OBJECT_FORM,
@@ -166,7 +166,7 @@ def test_sentences_are_different_and_short(some):
     assert len({str(sentence) for sentence in some}) == len(some)
     for sentence in some:
         assert sentence.words[0] == START
-        assert len(sentence.words) <= MOST_WORDS
+        assert len(sentence.words) <= MAX_WORDS
         assert set(sentence.words) <= set(WORDS)
 
 

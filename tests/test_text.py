@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mha_utils.text import MOST_WORDS, words
+from mha_utils.text import MAX_WORDS, words
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -85,7 +85,7 @@ def test_characters_newer_than_this_python_and_private_ones_are_kept(char):
 
 
 def test_too_many_words_are_counted_and_refused():
-    assert len(words("猫" * MOST_WORDS)) == 1000
+    assert len(words("猫" * MAX_WORDS)) == 1000
     with pytest.raises(ValueError, match="has 1001 words; 1000 are the most"):
         words("猫" * 1001)
 
