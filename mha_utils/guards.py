@@ -14,7 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 def real_array(name: str, array: ArrayLike) -> NDArray:
     """Return `array` as floating point; integers and booleans become float64."""
-    array = _array(name, array)
+    given, array = array, _array(name, array)
+    if array.dtype == object and array.ndim == 0:
+        raise ValueError(f"{name} is a {type(given).__name__}; it needs real numbers")
     if array.dtype.kind in "biu":
         return array.astype(np.float64)
     if array.dtype.kind != "f":

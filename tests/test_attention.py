@@ -17,6 +17,7 @@ from mha_utils import (
     KeyValueCache,
     MultiHeadAttention,
     causal_mask,
+    guards,
     merge_heads,
     padding_mask,
     rotate,
@@ -352,8 +353,10 @@ def test_softmax_refuses_nan_and_infinity(no_number):
         (3.0, ["scores is a single number", "at least one axis"]),
         (["a"], ["scores has dtype <U1", "real numbers"]),
         ([1j], ["scores has dtype complex128", "real numbers"]),
-        (None, ["scores has dtype object", "real numbers"]),
+        ([None], ["scores has dtype object", "real numbers"]),
+        (None, ["scores is a NoneType", "real numbers"]),
         ([[1.0], [1.0, 2.0]], ["scores", "rows differ in length"]),
+        (KeyValueCache(), ["scores is a KeyValueCache", "real numbers"]),
     ],
 )
 def test_softmax_refuses_what_is_no_array_of_numbers(scores, pieces):
@@ -1072,6 +1075,13 @@ def test_random_layer_needs_equal_groups(g):
 def test_random_layer_needs_equal_heads(d_model, num_heads):
     with raises(f"d_model {d_model}", f"{num_heads} heads", "of 1, 2, 4 or 8"):
         MultiHeadAttention.random(d_model, num_heads, seed=0)
+
+
+def test_heads_are_those_that_a_model_has():
+    assert guards.heads_of(iter([(1, 0), [1, 0]]), 2, 3) == {(1, 0)}
+    for head in ((2, 0), (-1, 0), (0, 3), (0, -1)):
+        with raises(f"no head {head}", "layers go from 0 to 1, heads from 0 to 2"):
+            guards.heads_of([head], 2, 3)
 
 
 def test_random_layer_needs_a_width():
