@@ -289,6 +289,7 @@ def check(explorer, maps, *, head=0, layer=0, word=-1, minus=None, leftward=Fals
     (start,) = {y0 for _, y0, *_ in page["lines"]}
     again = [float(y) for y in page["above"]]  # the list is, if there is no such name
     assert start == pytest.approx(*again or [rows[word][0]])
+    assert again in ([], [places[min(word, nk - 1)]])
 
     color = HEAD_COLORS[head % len(HEAD_COLORS)]
     assert page["dot"] == color
@@ -671,7 +672,7 @@ def test_who_looks_at_a_word_by_click_and_keyboard(page, a, b):
     until(check_column, b, hebrew, likely, head=1, leftward=True)
 
 
-@pytest.mark.parametrize("width", [1366, 400])
+@pytest.mark.parametrize("width", [1366, 320])
 @pytest.mark.parametrize(
     "sentence",
     [
@@ -1660,6 +1661,8 @@ def test_list_goes_below_a_map_that_leaves_no_room(page, b):
         assert b.locator(".mha-row text").all_text_contents() == [word]
 
     until(below)
+    control(b, "combobox", "Word").select_option("23")  # the last
+    check(b, layered(sentence), layer=1, head=2, word=23)
 
 
 # ---- saving
