@@ -412,6 +412,15 @@ def test_axes_in_front_broadcast():
         close(weights[b, c], alone[1])
 
 
+def test_a_mask_has_the_axes_in_front_of_the_keys():
+    query, key, value = normal(4, 3), normal(2, 5, 3), normal(5, 2)
+    mask = normal(2, 4, 5)
+    _, weights = scaled_dot_product_attention(query, key, value, mask)
+    for b in range(2):
+        alone = scaled_dot_product_attention(query, key[b], value, mask[b])
+        close(weights[b], alone[1])
+
+
 def test_attention_is_stable_for_huge_scores():
     query, key = np.array([[1e150]]), np.array([[1e150], [-1e150], [0.5e150]])
     output, weights = scaled_dot_product_attention(query, key, np.eye(3))
@@ -420,11 +429,12 @@ def test_attention_is_stable_for_huge_scores():
 
 @pytest.mark.parametrize("keys", [[1e200, 0], [-1e200, 0], [-1e200, -1e200]])
 @pytest.mark.parametrize("mask", [None, [True, False], [-np.inf, 0.0]])
-def test_scores_that_overflow_are_refused(keys, mask):
-    keys, values = np.array(keys)[:, None], np.ones((2, 1))
+@pytest.mark.parametrize("rows", [1, 4])  # and more scores than words have numbers
+def test_scores_that_overflow_are_refused(keys, mask, rows):
+    query, keys = np.full((rows, 1), 1e200), np.array(keys)[:, None]
     with raises("query @ key^T", "overflow"):
         scaled_dot_product_attention(
-            [[1e200]], keys, values, None if mask is None else np.array([mask])
+            query, keys, np.ones((2, 1)), None if mask is None else np.array([mask])
         )
 
 
