@@ -108,6 +108,9 @@ READ = """root => {
 }"""
 
 
+SIGNS = np.array([[25.5, 230.5]]) / 128 - 1  # differences in the colours of lines
+
+
 def rgb(name: str, values) -> list:
     """Return the colours of weights (or differences, -1 to 1) as CSS has them."""
     if name == DIFFERENCE_MAP:
@@ -293,8 +296,9 @@ def check(explorer, maps, *, head=0, layer=0, word=-1, minus=None, leftward=Fals
 
     color = HEAD_COLORS[head % len(HEAD_COLORS)]
     assert page["dot"] == color
-    if minus is None:
-        assert {stroke for *_, stroke, _ in page["lines"]} == {color}
+    less, more = [color] * 2 if minus is None else rgb(DIFFERENCE_MAP, SIGNS)[0]
+    for *_, y1, stroke, _ in page["lines"]:
+        assert stroke == (more if values[word, places.index(y1)] > 0 else less)
     assert f"ead {head + 1}" in page["title"]
     assert page["checked"] == layer * maps.weights.shape[1] + head
     assert page["selected"] == [layer, head, -1 if minus is None else minus, word]
