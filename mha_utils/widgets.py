@@ -70,7 +70,7 @@ class Slider(anywidget.AnyWidget):
 
 
 class _Keys(anywidget.AnyWidget):
-    """Unseen beside controls: keeps their arrows and letters, and shows their focus."""
+    """Unseen beside controls: keeps their keys, shows their focus, sets their size."""
 
     _esm = """
     function render() {
@@ -84,6 +84,7 @@ class _Keys(anywidget.AnyWidget):
     export default { render };
     """
     _css = """
+    .mha-keys { --jp-widgets-font-size: 16px; }
     .mha-keys :is(select, button, input):focus-visible {
       outline: 2px solid #1976d2 !important; outline-offset: 1px;
     }

@@ -292,6 +292,9 @@ def test_a_figure_to_play_with(run):
     assert all(
         label.evaluate("n => n.scrollWidth <= n.clientWidth") for label in labels
     )
+    texts = cell.locator(":is(.widget-label, .widget-checkbox span, select, output)")
+    size = "nodes => nodes.map((node) => getComputedStyle(node).fontSize)"
+    assert set(texts.evaluate_all(size)) == {"16px"}
     assert violations(run, ".widget-vbox:has(.mha-slider)") == []
     slider = cell.get_by_role("slider", name="height")
     choice = cell.get_by_role("combobox")
