@@ -122,6 +122,8 @@ def _need_maps(weights: NDArray, n_q: int, n_k: int) -> None:
             f"weights has shape {weights.shape}, the maps of {weights.shape[1]} "
             f"sentences; take one sentence at a time: [layer[0] for layer in weights]"
         )
+    if not n_q:  # a reader's own function leaves an empty box to this
+        raise ValueError("There is no word in this sentence. Type at least one.")
     if weights.ndim != 4 or weights.shape[2:] != (n_q, n_k) or 0 in weights.shape:
         whose = f"{n_q} tokens" if n_q == n_k else f"{n_q} tokens and {n_k} keys"
         raise ValueError(
