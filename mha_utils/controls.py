@@ -21,6 +21,7 @@ from mha_utils.widgets import Slider, keep_keys
 
 LARGE = {"font_size": "16px"}
 WRAPPED = {"flex_flow": "wrap", "align_items": "center"}
+FITS = {"max_width": "calc(100% - 4px)"}  # without its margins
 # A prediction folds what follows it in the notebook, down to the next heading or the
 # next prediction: texts, and what code printed or drew. An error is never folded.
 ASKS = ".jp-Cell:has(.NAME)"
@@ -250,12 +251,11 @@ def play(
 def _control(name: str, what: tuple | bool | list, label_width: str) -> DOMWidget:
     name = name.replace("_", " ")
     wide = {"description_width": label_width}
-    fits = {"max_width": "calc(100% - 4px)"}  # without its margins
     if isinstance(what, bool):
         layout = {"width": "auto", "margin": "0 24px 0 0"}  # nearer to its own label
         return Checkbox(what, description=name, indent=False, layout=layout)
     if isinstance(what, list):
-        return Dropdown(options=what, description=name, style=wide, layout=fits)
+        return Dropdown(options=what, description=name, style=wide, layout=FITS)
     low, high, start = what
     return Slider(
         description=name,
@@ -264,5 +264,5 @@ def _control(name: str, what: tuple | bool | list, label_width: str) -> DOMWidge
         step=(high - low) / 100,
         value=start,
         label_width=label_width,
-        layout=fits | {"width": "28em"},
+        layout=FITS | {"width": "28em"},
     )

@@ -5,7 +5,7 @@ from itertools import product
 
 from ipywidgets import HTML, Checkbox, Dropdown, HBox, VBox
 
-from mha_utils.controls import SAYS, WRAPPED
+from mha_utils.controls import FITS, SAYS, WRAPPED
 from mha_utils.decoder import Decoder
 from mha_utils.explorer import Explorer
 from mha_utils.maps import AttentionMaps
@@ -44,6 +44,7 @@ class DecoderPanel(VBox):
             options=[("zero", "zero"), ("its mean", "mean")],
             description="a head switched off brings",
             style={"description_width": "initial"},
+            layout=FITS,
         )
         self.explorer = Explorer(self._attend, text, layer=model.num_layers - 1)
         for control in (*self._on.values(), self._ablation):

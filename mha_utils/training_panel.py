@@ -197,10 +197,10 @@ class TrainingPanel(VBox):
         for job, share in best_heads(self._shown):
             label = html.escape(job)
             meter = f"<meter value='{share:.2f}' aria-label='{label}'></meter>"
-            told.append(f"{label} {meter} {share:.2f}")
-        line = "&emsp;".join(
-            f"<span style='white-space: nowrap'>{t}</span>" for t in told
-        )
+            bar = f"<span style='white-space: nowrap'>{meter} {share:.2f}</span>"
+            told.append(f"{label} {bar}")
+        apart = "display: inline-block; margin-right: 1em"
+        line = " ".join(f"<span style='{apart}'>{t}</span>" for t in told)
         self._jobs.value = f"<p style='font-size: 14px; margin: 0'>{line}</p>"
 
     def _say(self, error: str = "") -> None:

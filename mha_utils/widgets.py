@@ -85,6 +85,7 @@ class _Keys(anywidget.AnyWidget):
     """
     _css = """
     .mha-keys { --jp-widgets-font-size: 16px; }
+    .mha-keys button { white-space: normal; }
     .mha-keys :is(select, button, input):focus-visible {
       outline: 2px solid #1976d2 !important; outline-offset: 1px;
     }

@@ -112,12 +112,24 @@ panel = TrainingPanel(num_heads=4, seed=0, sentence="the cat sat on the mat")
 panel.training.steps = 100_000  # so that the test is the first to stop
 panel
 """
+LONG = """
+from ipywidgets import VBox
+from mha_utils.controls import predict
+from mha_utils.decoder import Decoder, DecoderTraining
+from mha_utils.decoder_panel import DecoderPanel
+from mha_utils.training_panel import TrainingPanel
+
+text = "cat mat dog cat mat"
+of_two_layers = TrainingPanel(1, 0, text, training=DecoderTraining)
+asked = predict("sometimes one, sometimes the other", "no")
+VBox([of_two_layers, DecoderPanel(Decoder(2, 1, 0), text), asked])
+"""
 
 
 @pytest.fixture(scope="module")
 def run(lab_server, chromium):
-    """Run a notebook with a figure to play with and a training."""
-    name = lab_server.write("controls.ipynb", PLAY, PANEL)
+    """Run a notebook with a figure to play with, a training, and long texts."""
+    name = lab_server.write("controls.ipynb", PLAY, PANEL, LONG)
     page = open_notebook(chromium, lab_server, name)
     run_all(page)
     yield page
@@ -312,12 +324,14 @@ def test_a_figure_to_play_with(run):
     until(shows_the_last_good_picture)
 
 
-# Returns what reaches beyond the cell's output on the right, where nothing scrolls.
+# Returns what reaches beyond the cell's output on the right, where nothing scrolls, and
+# buttons whose text ends in dots.
 BEYOND = """output => {
     const edge = output.getBoundingClientRect().right + 1;
     return [...output.querySelectorAll("*")]
         .filter((node) => node.checkVisibility() && !node.closest(".mha-explorer"))
-        .filter((node) => node.getBoundingClientRect().right > edge)
+        .filter((node) => node.getBoundingClientRect().right > edge
+            || (node.tagName === "BUTTON" && node.scrollWidth > node.clientWidth))
         .map((node) => `${node.tagName}.${node.className}`);
 }"""
 
@@ -332,7 +346,7 @@ def test_on_a_narrow_page_nothing_is_cut_off(run):
     run.evaluate("jupyterapp.shell.collapseLeft()")
     run.set_viewport_size({"width": 400, "height": 768})
     try:
-        for cell in (output(run, 0), output(run, 1)):
+        for cell in map(output, [run] * 3, range(3)):
             cell.scroll_into_view_if_needed()
             until(nothing_beyond, cell)
         assert output(run, 0).locator("img").bounding_box()["width"] > 200

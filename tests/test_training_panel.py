@@ -225,7 +225,8 @@ def test_each_job_names_the_head_that_does_most_of_it(panel):
     said = film(panel)[2].value
     for job, shares in jobs.items():
         best = int(shares[0].argmax())
-        assert f"{job}, head {best + 1} <meter value='{shares[0, best]:.2f}'" in said
+        bar = f"<span style='white-space: nowrap'><meter value='{shares[0, best]:.2f}'"
+        assert f"{job}, head {best + 1} {bar}" in said
 
 
 def test_first_steps_are_shown_one_by_one_and_later_nothing_waits(panel, monkeypatch):

@@ -53,8 +53,8 @@ function makeFilm(film, model) {
     told.replaceChildren(make("b", {}, `After ${step} steps:`));
     for (const [job, share] of jobs)
       told.append(
-        make("span", {}, job, make("meter", { value: share, ariaLabel: job }),
-          share.toFixed(2)),
+        make("span", {}, job, make("span", { className: "share" },
+          make("meter", { value: share, ariaLabel: job }), share.toFixed(2))),
       );
     const { number } = model.get("picture");
     model.set("picture", { ...first, ...picture, number: number + 1 });
