@@ -33,7 +33,7 @@ export function readPicture(picture) {
     inGroup: numHeads / picture.groups, // heads that share keys and values
     window, first: window ? [window.rows, window.columns] : [0, 0],
     message: error
-      ? plain(`${error} The last picture stays.`)
+      ? plain(`${error.replace(/[^.!?]$/u, "$&.")} The last picture stays.`)
       : [plain(note), window && sayWindow(picture)].filter(Boolean).join(" "),
     isError: Boolean(error), suggestion: error ? suggestion : "",
     headNames: picture.head_names.map(plain),
