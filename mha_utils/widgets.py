@@ -1,5 +1,7 @@
 """What the controls of ipywidgets lack in JupyterLab: a name, and their own keys."""
 
+from functools import cache
+
 import anywidget
 import traitlets
 from ipywidgets import Box
@@ -95,11 +97,17 @@ class _Keys(anywidget.AnyWidget):
         super().__init__(layout={"display": "none"})
 
 
+@cache
+def _keys() -> _Keys:
+    """Return the only one: a page may show it many times, and loads it once."""
+    return _Keys()
+
+
 def keep_keys(box: Box) -> Box:
     """Let the controls in a box have their arrows and letters, and return the box.
 
     JupyterLab would take a key for a command of its own: go to another cell, or insert
     one.
     """
-    box.children = (*box.children, _Keys())
+    box.children = (*box.children, _keys())
     return box.add_class("mha-keys")

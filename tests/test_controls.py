@@ -115,6 +115,10 @@ def test_a_prediction_is_chosen_and_changed():
     assert show.layout.display == "none"
 
 
+def test_what_keeps_keys_is_loaded_once():
+    assert predict("yes", "no").children[-1] is predict("odd", "even").children[-1]
+
+
 def test_a_result_is_shown_when_asked_for():
     *answers, show, reply, _ = predict("yes", "no").children
     show.click()
