@@ -91,6 +91,7 @@ class _Keys(anywidget.AnyWidget):
     .mha-keys :is(select, button, input):focus-visible {
       outline: 2px solid #1976d2 !important; outline-offset: 1px;
     }
+    .mha-keys .progress { forced-color-adjust: none; }
     """
 
     def __init__(self) -> None:

@@ -355,12 +355,15 @@ def test_on_a_narrow_page_nothing_is_cut_off(run):
         run.evaluate("jupyterapp.shell.expandLeft()")
 
 
-def test_with_forced_colours_buttons_have_an_outline(run):
+def test_with_forced_colours_buttons_have_an_outline_and_progress_is_seen(run):
+    progress = output(run, 1).locator(".progress")
     button = output(run, 1).get_by_role("button", name="Train", exact=True)
     run.emulate_media(forced_colors="active")
     try:
         style = button.evaluate("n => getComputedStyle(n).borderStyle")
         assert style == "solid"
+        kept = "node => getComputedStyle(node).forcedColorAdjust"
+        assert progress.evaluate(kept) == "none"
     finally:
         run.emulate_media(forced_colors="none")
 
