@@ -425,6 +425,10 @@ def test_a_difference_is_told_with_its_sign(call):
     assert said(call, ONE + TWO, compare=1) == (
         "“sat”: head 1 minus head 2 is -0.40 to “the”, 0.40 to “cat”."
     )
+    assert said(call, ONE + ONE, compare=1) == (
+        "“sat”: head 1 minus head 2 is 0.00 everywhere."
+    )
+    assert said(call, ONE + ONE, compare=1, cell=[2, 0]).endswith("0.000 to “the”.")
     assert said(call, ONE + TWO, head=1, compare=0, cell=[2, 0], names=["x", "y"]) == (
         "“sat”: head 2 y minus head 1 x is 0.400 to “the”."
     )

@@ -166,9 +166,12 @@ export function sayLine(scene) {
   const say = (to, first) => told.map((k, place) =>
     `${digits(values[k], single ? 3 : 2)}${place ? "" : first} ${to} ` +
     isolate(line.others[k])).join(", ");
-  if (compare >= 0)
+  if (compare >= 0) {
+    const differs = single || Math.abs(values[told[0]]) >= SMALLEST;
     return `${own}: head ${headName(maps, head)} minus head ` +
-      `${headName(maps, compare)} is ${say(byKey ? "from" : "to", "")}.`;
+      `${headName(maps, compare)} is ` +
+      `${differs ? say(byKey ? "from" : "to", "") : "0.00 everywhere"}.`;
+  }
   if (byKey && told.every((k) => values[k] < SMALLEST))
     return `${fullName(maps, layer, head)}: no word looks at ${own}.`;
   const rest = 1 - sum(values), hides = maps.window && rest >= SMALLEST && !single;
