@@ -31,7 +31,7 @@ from mha_utils import (
     softmax,
     split_heads,
 )
-from mha_utils.checks import _hints, _run, check, yours_or_ours
+from mha_utils.checks import _hints, _is_one_axis_short, _run, check, yours_or_ours
 from mha_utils.exercises import EXERCISES
 from mha_utils.exercises.kit import Exercise, NotYetError
 
@@ -2387,3 +2387,12 @@ def test_an_answer_comes_within_half_a_second(exercise, capsys):
     check(exercise, ANSWERS[exercise].right)
     check(exercise, lambda *given: right(exercise, *given) * 1.001)
     assert perf_counter() - start < 1  # both
+
+
+@pytest.mark.parametrize(
+    "short, gone", [((2, 4), True), ((2, 3), True), ((5, 4), False), ((2,), False)]
+)
+def test_an_axis_that_is_gone_is_told_by_the_shapes(short, gone):
+    with pytest.raises(ValueError) as error:
+        np.ones((2, 3, 4)) + np.ones(short)
+    assert _is_one_axis_short(str(error.value)) == gone

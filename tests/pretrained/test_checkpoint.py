@@ -166,6 +166,7 @@ def test_random_weights_are_drawn_in_the_order_of_the_file(tiny):
         ({"max_position_embeddings": 2.0}, "max_position_embeddings is 2.0"),
         ({"layer_norm_eps": None}, "layer_norm_eps None"),
         ({"layer_norm_eps": -1e-12}, "layer_norm_eps -1e-12"),
+        ({"layer_norm_eps": 1.0}, "layer_norm_eps 1.0"),
     ],
 )
 def test_another_architecture_is_refused(tmp_path, config, words):

@@ -57,8 +57,8 @@ def test_what_is_not_stored_is_refused_in_words(world, stored):
 def test_a_recorder_answers_as_its_model(tiny):
     model, answers = load(tiny), {}
     recorder = Recorder(model, answers)
-    for special in (True, False):
-        mine, theirs = (m.attend("the cats", special) for m in (recorder, model))
+    for special in ([], [True], [False]):
+        mine, theirs = (m.attend("the cats", *special) for m in (recorder, model))
         assert (mine.weights == theirs.weights).all()
         assert (mine.tokens, mine.note) == (theirs.tokens, theirs.note)
     off = [(0, 1), (1, 2)]
