@@ -54,6 +54,15 @@ def test_what_is_not_stored_is_refused_in_words(world, stored):
         model.attend("a dog")
 
 
+def test_three_of_the_stored_sentences_are_named(tiny, world, tmp_path):
+    answers = {}
+    for sentence in ("the cat", "the mat", "the cats", "the mats"):
+        Recorder(load(tiny), answers).attend(sentence)
+    write_answers(tmp_path / "four.npz", answers)
+    with pytest.raises(ValueError, match="such as: the cat / the mat / the cats$"):
+        load(stored=tmp_path / "four.npz").attend("a dog")
+
+
 def test_a_recorder_answers_as_its_model(tiny):
     model, answers = load(tiny), {}
     recorder = Recorder(model, answers)
