@@ -426,8 +426,22 @@ def test_first_picture(a, b):
     assert titled.get_attribute("title") == f"Layer 2, head 3 three {python}"
     numbers = b.locator(".mha-place").all_text_contents()
     assert numbers == ["", "1", "2", "3", "4", "1", "2"]  # of heads, and of layers
+    assert a.locator(".mha-place").count() == 0  # one layer has names
     assert titled.locator("span").first.bounding_box()["width"] == 48  # few are large
     assert b.locator(".mha-axes").bounding_box()["height"] < 50  # of at most two lines
+
+
+@pytest.mark.parametrize("num_kv_heads, first", [(3, [2, 4]), (6, [])])
+def test_small_maps_of_heads_that_share_keys_stand_together(host, num_kv_heads, first):
+    def shared(sentence):
+        maps = attend(sentence)
+        weights = np.repeat(maps.weights[:, :1], 6, axis=1).repeat(2, axis=0)
+        return AttentionMaps(maps.tokens, weights, num_kv_heads=num_kv_heads)
+
+    heads = host.show(Explorer(shared, SENTENCE)).locator(".mha-head")
+    heads.nth(11).wait_for()
+    apart = heads.evaluate_all("all => all.map((it) => it.matches('.mha-apart'))")
+    assert apart == [head in first for head in range(6)] * 2
 
 
 @pytest.mark.parametrize("sentence", [LAYERED, "שלום לך עולם"])
