@@ -65,6 +65,11 @@ def test_layers_are_the_attention_of_the_course(tiny):
         assert (mha.b_o == tensors[f"{name}.output.dense.bias"]).all()
 
 
+def test_a_word_of_equal_numbers_is_normalised_to_the_bias(tiny):
+    norm = load(tiny).blocks[0].first_norm
+    np.testing.assert_array_equal(norm(np.ones((2, norm.bias.size))), [norm.bias] * 2)
+
+
 def test_words_go_through_the_blocks_one_by_one(tiny):
     model, whole = load(tiny), load(tiny).hidden("the cat")
     x = model.hidden("the cat", blocks=0)

@@ -42,10 +42,10 @@ def test_halved_weights_are_the_nearest_of_16_bits(tiny):
 def test_parts_are_put_together_again(tiny, tmp_path, monkeypatch, capsys, part):
     monkeypatch.setattr(website, "PART", part)
     monkeypatch.setattr(website, "get", lambda address: Path(address).read_bytes())
-    files = read_files(tiny)
-    website.write_parts(files, tmp_path / "parts")
-    count = len(list((tmp_path / "parts").iterdir()))
-    got = website.fetch_parts(str(tmp_path / "parts"))
+    files, folder = read_files(tiny), tmp_path / "static" / "model"
+    website.write_parts(files, folder)
+    count = len(list(folder.iterdir()))
+    got = website.fetch_parts(str(folder))
     assert capsys.readouterr().out == "." * count + "\n"
     assert b"Apache License" in got.pop("LICENSE") and got == files
 
