@@ -180,6 +180,7 @@ class Explorer(anywidget.AnyWidget):
             examples=[well_formed(example) for example in examples],
         )
         self.observe(self._update, ["sentence", *_CONTROLS, *_WINDOW, "shown"])
+        self.on_msg(lambda _, asked, __: self.set_state(asked))  # by the page
 
     def __repr__(self) -> str:
         return f"Explorer of {self.initial['sentence']!r}; it needs a running kernel"

@@ -163,11 +163,12 @@ def serve(folder: Path, before: Server | None = None, app: str = "jupyterlab"):
 
 
 class Line:
-    """A local port that leads to another one: late, or cut, when it is wanted."""
+    """A local port that leads to another one: late, silent or cut, when wanted."""
 
     def __init__(self, port: int, seconds: float = 0) -> None:
         self._to, self._seconds = port, seconds  # late by so much each way
-        self._is_cut, self._writers, self._loop = False, set(), asyncio.new_event_loop()
+        self._is_cut, self._silent = False, (False, False)
+        self._writers, self._loop = set(), asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         start = asyncio.start_server(self._connect, "127.0.0.1", 0)
         server = asyncio.run_coroutine_threadsafe(start, self._loop).result()
@@ -179,9 +180,13 @@ class Line:
         for writer in tuple(self._writers):
             self._loop.call_soon_threadsafe(writer.transport.abort)
 
+    def silence(self, there: bool, back: bool) -> None:
+        """Lose what is sent in these directions, without a word, until `mend`."""
+        self._silent = there, back
+
     def mend(self) -> None:
-        """Let connections through again."""
-        self._is_cut = False
+        """Let connections, and all that is sent, through again."""
+        self._is_cut, self._silent = False, (False, False)
 
     async def _connect(self, reader, writer) -> None:
         if self._is_cut:
@@ -194,11 +199,11 @@ class Line:
         both = {writer, other_writer}
         self._writers |= both
         await asyncio.gather(
-            self._pipe(reader, other_writer), self._pipe(other_reader, writer)
+            self._pipe(reader, other_writer, 0), self._pipe(other_reader, writer, 1)
         )
         self._writers -= both
 
-    async def _pipe(self, reader, writer) -> None:
+    async def _pipe(self, reader, writer, way: int) -> None:
         queue = asyncio.Queue()
 
         async def send():
@@ -211,7 +216,8 @@ class Line:
         sender = asyncio.create_task(send())
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
-                queue.put_nowait((self._loop.time() + self._seconds, data))
+                if not self._silent[way]:
+                    queue.put_nowait((self._loop.time() + self._seconds, data))
         queue.put_nowait(None)
         with contextlib.suppress(ConnectionError):
             await sender

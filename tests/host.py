@@ -35,11 +35,15 @@ class Model {
         for (const name of names)
             for (const listen of [...this.listeners[`change:${name}`] ?? []]) listen();
     }
-    async save_changes() {
-        const news = this.news;
+    save_changes() {
+        const state = this.news;
         this.news = {};
-        if (!Object.keys(news).length) return;
-        for (const message of await toKernel(this.id, news)) receive(...message);
+        if (Object.keys(state).length)
+            this.message({ method: "update", state, buffer_paths: [] });
+    }
+    send(content) { this.message({ method: "custom", content }); }
+    async message(data) {
+        for (const message of await toKernel(this.id, data)) receive(...message);
     }
     receive({ state, buffer_paths, buffers }) {
         buffer_paths.forEach((path, i) => {
@@ -127,11 +131,10 @@ class Host:
         else:
             self._replies.append(message)
 
-    def _receive(self, name: str, state: dict) -> list:
+    def _receive(self, name: str, data: dict) -> list:
         if not self.answers:
             return []
         self._replies = replies = []
-        data = {"method": "update", "state": state, "buffer_paths": []}
         message = {"content": {"data": data}, "buffers": []}
         self._explorers[name].comm.handle_msg(message)
         self._replies = None

@@ -1095,6 +1095,22 @@ def test_a_kernel_that_does_not_answer_is_said(host):
     control(a, "radio", "Head 1 subject").click()  # the last picture stays, and lives
     check(a, attend(SENTENCE), word=8)
     assert sentence_box(a).input_value() == "The dog slept"
+    host.answers = True  # what was asked is lost, and is asked again
+    until(check, a, attend("The dog slept"))
+    assert message(a) == ""
+
+
+def test_an_old_picture_after_a_new_one_is_not_shown(host):
+    """As when a lost line is there again, and JupyterLab asks for all there is."""
+    widget = Explorer(attend, SENTENCE)
+    a, old = host.show(widget), widget.picture
+    sentence_box(a).fill("The dog slept")
+    until(check, a, attend("The dog slept"))
+    widget.picture = old
+    arrived = "id => models[id].get('picture').number === 1"
+    host.page.wait_for_function(arrived, arg=widget.model_id)
+    check(a, attend("The dog slept"))
+    assert sentence_box(a).input_value() == "The dog slept"
 
 
 # ---- anything typed

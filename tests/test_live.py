@@ -116,8 +116,7 @@ def test_the_picture_has_the_form_of_the_kernels(page):
     explorer.sentence = "the cat sat"
     found = page.evaluate(
         """() => {
-            model.set("sentence", "the cat sat");
-            model.save_changes();
+            model.send({ sentence: "the cat sat" });
             const { weights, ...rest } = model.get("picture");
             rest.why = { names: rest.why.names };
             return [rest, Array.from(new Float32Array(weights.buffer))];

@@ -70,6 +70,14 @@ def look_around(page):
     )
 
 
+def wait_for_line(page, status):
+    page.wait_for_function(
+        """status => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel
+            .connectionStatus === status""",
+        arg=status,
+    )
+
+
 def type_sentence(page, sentence):
     sentence_box(page.locator(".mha-explorer")).fill(sentence)
 
@@ -154,11 +162,24 @@ def test_line_lost_for_a_moment(lab_server, opened):
     # JupyterLab tries again seven times, after waits that grow and are drawn at random;
     # here after 0.2, 0.8, 2.2, 5.2, 11.4 and 24 seconds. Then it gives up.
     page.evaluate("() => { Math.random = () => 0.2; }")
-    line.cut()
-    type_sentence(page, "The dogs slept")
-    until(says, page, "No answer yet", "The dogs slept", "<s> The dog slept")
-    line.mend()
-    until(says, page, "", "The dogs slept", "<s> The dogs slept")
-    type_sentence(page, "The cats slept")
-    until(says, page, "", "The cats slept", "<s> The cats slept")
+    before = "The dog slept"
+    for sentence, silence in (
+        ("The dogs slept", None),  # typed when JupyterLab knows that the line is cut
+        ("The cats slept", (True, False)),  # what was asked is lost
+        ("The mice slept", (False, True)),  # the answer is lost
+        ("The birds slept", (True, False)),
+    ):
+        if silence:
+            line.silence(*silence)
+        else:
+            line.cut()
+            wait_for_line(page, "connecting")
+        type_sentence(page, sentence)
+        until(says, page, "No answer yet", sentence, f"<s> {before}")
+        line.cut()
+        line.mend()
+        until(says, page, "", sentence, f"<s> {sentence}")
+        before = sentence
+    type_sentence(page, "The cats sat")
+    until(says, page, "", "The cats sat", "<s> The cats sat")
     runs_and_keeps(page, lab_server)

@@ -185,11 +185,17 @@ export function makeQuestions({ now, news, send, say }) {
     if (waiting) return;
     edited = false;
     const changes = news();
-    if (!changes.length) return;
+    if (changes.length) insist(changes, 1000);
+  }
+
+  // Ask until there is an answer: a question is lost with the line to the kernel. One
+  // that is asked twice costs nothing, because nothing changes.
+  function insist(changes, ms) {
     waiting = setTimeout(() => {
       message.textContent = "No answer yet. If there is no kernel here, or it was " +
         "restarted, run this cell again.";
-    }, 1000);
+      insist(changes, 2 * ms);
+    }, ms);
     send(changes);
   }
 

@@ -16,6 +16,7 @@
 //   colors   of the maps and the heads
 //   shown    whether a page shows the explorer
 //   and the inputs and the choice, each by its name
+// What is asked for, the inputs that differ, is sent as a message of its own.
 //
 // Pure functions are in `reading.js`, what is drawn with in `paper.js`, the parts of
 // the page in `controls.js`, `glance.js` and `map.js`. `render` wires them here;
@@ -202,9 +203,12 @@ function render({ model, el }) {
     root.classList.toggle("mha-projector", projector);
     resize();
   }
+  // Not by `save_changes`, which waits for an answer to the last one for ever, even if
+  // that was lost with the line to the kernel.
   function send(changes) {
-    for (const [name, value] of changes) model.set(name, value);
-    model.save_changes();
+    try {
+      model.send(Object.fromEntries(changes));
+    } catch { /* There is no kernel any more, as the reader will be told. */ }
   }
   function reset() {
     const { layer, head, word, compare, ...inputs } = initial;
@@ -220,7 +224,11 @@ function render({ model, el }) {
   root.addEventListener("focusin", ({ target }) => {
     if (!target.matches(":read-write")) target.dataset.lmSuppressShortcuts = "true";
   });
-  const received = () => questions.answered(receive);
+  const received = () => {
+    // When a lost line is back, JupyterLab may bring an old picture after a new one.
+    if (model.get("picture").number > (scene.maps?.number ?? 0))
+      questions.answered(receive);
+  };
   model.on("change:picture", received);
   const resized = new ResizeObserver(() => {
     if (both.offsetWidth !== widthBefore) resize();

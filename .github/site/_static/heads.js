@@ -149,11 +149,8 @@ const floats = (numbers) => new DataView(new Float32Array(numbers).buffer);
 // It is asked as a kernel would be: a change of an input is answered by a new picture.
 export function connect(state, data) {
   const values = new Map(Object.entries(state)), listeners = new Map();
-  const answer = () => {
-    const { number, inputs } = values.get("picture");
-    const now = Object.fromEntries(
-      Object.keys(inputs).map((name) => [name, values.get(name)]),
-    );
+  const send = (asked) => { // where a kernel would be asked
+    const { number, inputs } = values.get("picture"), now = { ...inputs, ...asked };
     const { error, tokens, weights, queries, keys, note } = attend(now, data);
     const found = error
       ? {}
@@ -181,10 +178,8 @@ export function connect(state, data) {
       for (const event of events.split(" "))
         listeners.set(event, (listeners.get(event) ?? []).filter((it) => it !== heard));
     },
-    save_changes() {
-      const { inputs } = values.get("picture");
-      if (Object.keys(inputs).some((name) => inputs[name] !== values.get(name))) answer();
-    },
+    send,
+    save_changes() {},
   };
   return model;
 }
