@@ -203,6 +203,13 @@ def test_the_stored_sweep_is_whole_and_says_what_lesson_6_says():
         assert np.median([float(row[f"{relation}: mass"]) for row in eight]) > 0.9
 
 
+def test_the_stored_sweep_of_longer_training_is_whole():
+    rows = stored_sweep(sweep.LONG_FILE)
+    assert [int(row["seed"]) for row in rows] == list(sweep.SEEDS)
+    usual = [row for row in stored_sweep() if row["num_heads"] == "3"]
+    assert sum(all(solved(row)) for row in rows) > sum(all(solved(r)) for r in usual)
+
+
 @pytest.mark.parametrize("num_heads", [1, 3])
 def test_a_row_of_the_sweep_comes_out_again(num_heads):
     """Exactly the same jobs; numbers may differ a little between machines."""
