@@ -232,7 +232,8 @@ def rotate(
 
     Numbers 2i and 2i+1 of the word at place p are turned by p * base^(-2i/d_k). If the
     queries and the keys are rotated, a score depends on how far the words are apart and
-    not on where they stand. Equation (34) of Su et al. 2021, "RoFormer".
+    not on where they stand. Equation (34) of Su et al. 2021, "RoFormer". The library
+    transformers pairs the numbers i and i + d_k/2 and orders the matrices accordingly.
 
     Parameters
     ----------

@@ -206,8 +206,7 @@ def test_the_stored_sweep_is_whole_and_says_what_lesson_6_says():
 def test_the_stored_sweep_of_longer_training_is_whole():
     rows = stored_sweep(sweep.LONG_FILE)
     assert [int(row["seed"]) for row in rows] == list(sweep.SEEDS)
-    usual = [row for row in stored_sweep() if row["num_heads"] == "3"]
-    assert sum(all(solved(row)) for row in rows) > sum(all(solved(r)) for r in usual)
+    assert sum(all(solved(row)) for row in rows) == 6  # as lesson 6 says
 
 
 @pytest.mark.parametrize("num_heads", [1, 3])
