@@ -234,6 +234,7 @@ def use_pages(page, address: str) -> None:
     type_sentence(page)
 
     page.goto(f"{address}/notebooks/03_multi_head_attention.html")
+    wait_for_explorers(page)
     folded = page.locator("p", has_text="The answer is: most of it.")
     assert not folded.is_visible()
     page.get_by_role("button", name="most of it", exact=True).click()
@@ -249,6 +250,7 @@ def use_pages(page, address: str) -> None:
     assert tell(other) != said
 
     page.goto(f"{address}/notebooks/05_heads_that_specialise.html")
+    wait_for_explorers(page)
     unfold(page)
     film = page.locator(".film")
     explorer = page.locator(".live", has=film).locator(".mha-explorer")
@@ -271,6 +273,14 @@ def use_pages(page, address: str) -> None:
 
     page.goto(f"{address}/search.html?q=residual")
     page.locator("#search-results a").first.wait_for()
+
+
+def wait_for_explorers(page) -> None:
+    """Wait until all are drawn, which moves what stands below them."""
+    page.wait_for_function(
+        """() => [...document.querySelectorAll("[data-live]")]
+            .every((node) => node.querySelector(".mha-explorer"))"""
+    )
 
 
 def tell(explorer) -> str:
