@@ -205,8 +205,10 @@ function render({ model, el }) {
   }
   // Not by `save_changes`, which waits for an answer to the last one for ever, even if
   // that was lost with the line to the kernel.
+  // The choice goes first: its echo is back before the picture, which may change it.
   function send(changes) {
     try {
+      model.save_changes();
       model.send(Object.fromEntries(changes));
     } catch { /* There is no kernel any more, as the reader will be told. */ }
   }
