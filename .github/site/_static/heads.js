@@ -146,7 +146,7 @@ function note(tokens, lexicon) {
 // ---- the explorer with these heads behind it
 const floats = (numbers) => new DataView(new Float32Array(numbers).buffer);
 
-// It is asked as a kernel would be: a change of an input is answered by a new picture.
+// It is asked as a kernel would be: inputs that are sent are answered by a new picture.
 export function connect(state, data) {
   const values = new Map(Object.entries(state)), listeners = new Map();
   const send = (asked) => { // where a kernel would be asked
